@@ -1,0 +1,217 @@
+// Integers and byte strings, both directions (docs/format.md, "Conventions"). Every number becomes a safe integer here,
+// once; nothing above sees a bigint.
+
+import { HexzError } from "./errors.ts";
+import { type ByteString, byteStringOf, bytesOf } from "./format/path.ts";
+
+const MAX_SAFE = Number.MAX_SAFE_INTEGER;
+const TWO_32 = 0x1_0000_0000;
+
+/** Appends to a buffer that grows. */
+export class ByteWriter {
+  #bytes: Uint8Array;
+  #view: DataView;
+  length = 0;
+
+  constructor(capacity = 256) {
+    this.#bytes = new Uint8Array(capacity);
+    this.#view = new DataView(this.#bytes.buffer);
+  }
+
+  #room(more: number): void {
+    if (this.length + more <= this.#bytes.length) return;
+    const grown = new Uint8Array(Math.max(this.#bytes.length * 2, this.length + more));
+    grown.set(this.#bytes.subarray(0, this.length));
+    this.#bytes = grown;
+    this.#view = new DataView(grown.buffer);
+  }
+
+  u8(value: number): this {
+    this.#room(1);
+    this.#bytes[this.length++] = value;
+    return this;
+  }
+
+  u16(value: number): this {
+    this.#room(2);
+    this.#view.setUint16(this.length, value, true);
+    this.length += 2;
+    return this;
+  }
+
+  u32(value: number): this {
+    this.#room(4);
+    this.#view.setUint32(this.length, value, true);
+    this.length += 4;
+    return this;
+  }
+
+  u64(value: number): this {
+    return this.u32(value % TWO_32).u32(Math.floor(value / TWO_32));
+  }
+
+  varint(value: number): this {
+    this.#room(8);
+    let rest = value;
+    while (rest >= 128) {
+      this.#bytes[this.length++] = (rest % 128) | 128;
+      rest = Math.floor(rest / 128);
+    }
+    this.#bytes[this.length++] = rest;
+    return this;
+  }
+
+  svarint(value: number): this {
+    return this.varint(value >= 0 ? value * 2 : -value * 2 - 1);
+  }
+
+  /** The bytes alone, without a length. */
+  raw(bytes: Uint8Array): this {
+    this.#room(bytes.length);
+    this.#bytes.set(bytes, this.length);
+    this.length += bytes.length;
+    return this;
+  }
+
+  /** A varint length and the bytes. */
+  bytes(bytes: Uint8Array): this {
+    return this.varint(bytes.length).raw(bytes);
+  }
+
+  name(name: ByteString): this {
+    return this.bytes(bytesOf(name));
+  }
+
+  zeros(count: number): this {
+    this.#room(count);
+    this.#bytes.fill(0, this.length, this.length + count);
+    this.length += count;
+    return this;
+  }
+
+  /** What was written, as a view that the next write may change. */
+  view(): Uint8Array {
+    return this.#bytes.subarray(0, this.length);
+  }
+
+  /** What was written, as a copy. */
+  take(): Uint8Array {
+    return this.view().slice();
+  }
+
+  clear(): void {
+    this.length = 0;
+  }
+}
+
+/** Reads fields in order; every broken rule is an error that names what was read and where. */
+export class ByteReader {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  readonly #what: string;
+  at = 0;
+
+  /** @param what what the bytes are, for messages: "the root at 1234" */
+  constructor(bytes: Uint8Array, what: string) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#what = what;
+  }
+
+  /** An `invalid` error at the current place. */
+  fail(message: string): HexzError {
+    return new HexzError("invalid", `${this.#what} is invalid at its byte ${this.at}: ${message}`, {
+      data: { at: this.at },
+    });
+  }
+
+  #tooLarge(): HexzError {
+    return new HexzError("limit_exceeded", `${this.#what} has a number over 2^53 - 1 before its byte ${this.at}`);
+  }
+
+  get left(): number {
+    return this.#bytes.length - this.at;
+  }
+
+  #take(length: number): number {
+    if (length > this.left) throw this.fail(`${length} bytes expected, ${this.left} are left`);
+    const at = this.at;
+    this.at += length;
+    return at;
+  }
+
+  u8(): number {
+    return this.#bytes[this.#take(1)]!;
+  }
+
+  u16(): number {
+    return this.#view.getUint16(this.#take(2), true);
+  }
+
+  u32(): number {
+    return this.#view.getUint32(this.#take(4), true);
+  }
+
+  u64(): number {
+    const low = this.u32();
+    const value = this.u32() * TWO_32 + low;
+    if (value > MAX_SAFE) throw this.#tooLarge();
+    return value;
+  }
+
+  varint(): number {
+    let value = 0;
+    let scale = 1;
+    for (let count = 0; count < 8; count++) {
+      const byte = this.u8();
+      value += (byte & 127) * scale;
+      if (byte < 128) {
+        if (byte === 0 && count > 0) throw this.fail("a varint has a superfluous byte");
+        if (value > MAX_SAFE) throw this.#tooLarge();
+        return value;
+      }
+      scale *= 128;
+    }
+    throw this.fail("a varint has more than 8 bytes");
+  }
+
+  svarint(): number {
+    const value = this.varint();
+    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+  }
+
+  raw(length: number): Uint8Array {
+    const at = this.#take(length);
+    return this.#bytes.subarray(at, at + length);
+  }
+
+  bytes(): Uint8Array {
+    return this.raw(this.varint());
+  }
+
+  name(): ByteString {
+    return byteStringOf(this.bytes());
+  }
+
+  zeros(count: number): void {
+    if (this.raw(count).some((byte) => byte !== 0)) throw this.fail("bytes that must be zero are not");
+  }
+
+  end(): void {
+    if (this.left !== 0) throw this.fail(`${this.left} bytes follow that nothing explains`);
+  }
+}
+
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let at = 0; at < a.length; at++) if (a[at] !== b[at]) return false;
+  return true;
+}
+
+const HEX = Array.from({ length: 256 }, (_, value) => value.toString(16).padStart(2, "0"));
+
+export function hexOf(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) text += HEX[byte];
+  return text;
+}

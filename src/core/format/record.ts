@@ -1,0 +1,174 @@
+// The record of an entry: type and fields (docs/format.md, "Tree").
+
+import { ByteReader, ByteWriter } from "../bytes.ts";
+import { HexzError } from "../errors.ts";
+import { checkLimit, LIMITS } from "../limits.ts";
+import type { Entry, EntryType, Xattr } from "./entry.ts";
+import { type ByteString, byteStringOf, bytesOf, checkPath } from "./path.ts";
+
+const TYPES: readonly (EntryType | undefined)[] = [undefined, "file", "directory", "symlink", "fifo", "char", "block"];
+
+const TAG = {
+  start: 1,
+  size: 2,
+  mode: 3,
+  uid: 4,
+  gid: 5,
+  userName: 6,
+  groupName: 7,
+  mtime: 8,
+  target: 9,
+  hardLink: 10,
+  device: 11,
+  xattr: 12,
+  sparse: 13,
+  metadata: 14,
+} as const;
+const FIRST_OPTIONAL_TAG = 128;
+
+/** Appends type and fields; the path is not part of the record. */
+export function writeRecord(writer: ByteWriter, entry: Entry): void {
+  const scratch = new ByteWriter(64);
+  const field = (tag: number, write: (value: ByteWriter) => void) => {
+    scratch.clear();
+    write(scratch);
+    writer.u8(tag).bytes(scratch.view());
+  };
+  const number = (tag: number, value: number | undefined) => {
+    if (value !== undefined) field(tag, (out) => out.varint(value));
+  };
+  const name = (tag: number, value: ByteString | undefined) => {
+    if (value !== undefined) field(tag, (out) => out.raw(bytesOf(value)));
+  };
+  writer.u8(TYPES.indexOf(entry.type));
+  number(TAG.start, entry.start);
+  number(TAG.size, entry.size);
+  number(TAG.mode, entry.mode);
+  number(TAG.uid, entry.uid);
+  number(TAG.gid, entry.gid);
+  name(TAG.userName, entry.userName);
+  name(TAG.groupName, entry.groupName);
+  const { mtime, device, metadata } = entry;
+  if (mtime !== undefined) field(TAG.mtime, (out) => out.svarint(mtime.seconds).varint(mtime.nanoseconds));
+  name(TAG.target, entry.target);
+  name(TAG.hardLink, entry.hardLink);
+  if (device !== undefined) field(TAG.device, (out) => out.varint(device.major).varint(device.minor));
+  const xattrs = [...(entry.xattrs ?? [])].sort((a, b) => (a.name < b.name ? -1 : 1));
+  for (const xattr of xattrs) field(TAG.xattr, (out) => out.name(xattr.name).raw(xattr.value));
+  if (entry.sparse) field(TAG.sparse, () => {});
+  if (metadata !== undefined) field(TAG.metadata, (out) => out.raw(new TextEncoder().encode(JSON.stringify(metadata))));
+  writer.u8(0);
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** Reads what writeRecord wrote. */
+export function readRecord(reader: ByteReader, path: ByteString): Entry {
+  const type = TYPES[reader.u8()];
+  if (type === undefined) throw reader.fail("an entry has an unknown type");
+  const entry: Mutable<Entry> = { path, type };
+  const xattrs: Xattr[] = [];
+  let last = 0;
+  for (;;) {
+    const tag = reader.u8();
+    if (tag === 0) break;
+    if (tag < last || (tag === last && tag !== TAG.xattr)) throw reader.fail(`field ${tag} follows field ${last}`);
+    last = tag;
+    const value = reader.bytes();
+    const field = new ByteReader(value, `field ${tag} of an entry`);
+    readField(entry, xattrs, tag, field);
+    if (tag < FIRST_OPTIONAL_TAG) field.end();
+  }
+  if (xattrs.length > 0) entry.xattrs = xattrs;
+  checkEntry(entry, reader);
+  return entry;
+}
+
+function readField(entry: Mutable<Entry>, xattrs: Xattr[], tag: number, field: ByteReader): void {
+  const rest = () => byteStringOf(field.raw(field.left));
+  switch (tag) {
+    case TAG.start:
+      entry.start = field.varint();
+      break;
+    case TAG.size:
+      entry.size = field.varint();
+      break;
+    case TAG.mode:
+      entry.mode = field.varint();
+      if (entry.mode > 0o7777) throw field.fail("the mode has more than permission bits");
+      break;
+    case TAG.uid:
+      entry.uid = field.varint();
+      break;
+    case TAG.gid:
+      entry.gid = field.varint();
+      break;
+    case TAG.userName:
+      entry.userName = rest();
+      break;
+    case TAG.groupName:
+      entry.groupName = rest();
+      break;
+    case TAG.mtime:
+      entry.mtime = { seconds: field.svarint(), nanoseconds: field.varint() };
+      if (entry.mtime.nanoseconds > 999_999_999) throw field.fail("a second has fewer nanoseconds");
+      break;
+    case TAG.target:
+      checkLimit("the target of a symlink", field.left, LIMITS.symlinkTarget);
+      entry.target = rest();
+      break;
+    case TAG.hardLink:
+      entry.hardLink = rest();
+      checkPath(entry.hardLink);
+      break;
+    case TAG.device:
+      entry.device = { major: field.varint(), minor: field.varint() };
+      break;
+    case TAG.xattr: {
+      const name = field.name();
+      const before = xattrs.at(-1)?.name;
+      if (before !== undefined && name <= before) throw field.fail("xattrs are not in order");
+      xattrs.push({ name, value: field.raw(field.left).slice() });
+      break;
+    }
+    case TAG.sparse:
+      entry.sparse = true;
+      break;
+    case TAG.metadata:
+      entry.metadata = parseJsonObject(field.raw(field.left), field);
+      break;
+    default:
+      if (tag < FIRST_OPTIONAL_TAG) {
+        throw new HexzError("feature_unknown", `an entry has field ${tag}, which this version does not know`, {
+          data: { tag },
+        });
+      }
+  }
+}
+
+/** A JSON object in UTF-8; `reader` says where, when it is none. */
+export function parseJsonObject(bytes: Uint8Array, reader: ByteReader): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch {
+    throw reader.fail("metadata is not JSON in UTF-8");
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw reader.fail("metadata is not a JSON object");
+  return value as Record<string, unknown>;
+}
+
+function checkEntry(entry: Entry, reader: ByteReader): void {
+  const isFile = entry.type === "file";
+  if (isFile !== (entry.start !== undefined) || isFile !== (entry.size !== undefined)) {
+    throw reader.fail("files, and only files, have start and size");
+  }
+  if (entry.start! + entry.size! > Number.MAX_SAFE_INTEGER) throw reader.fail("a file ends behind 2^53");
+  if ((entry.type === "symlink") !== (entry.target !== undefined))
+    throw reader.fail("symlinks, and only symlinks, have a target");
+  const isDevice = entry.type === "char" || entry.type === "block";
+  if (isDevice !== (entry.device !== undefined)) throw reader.fail("devices, and only devices, have a number");
+  if (!isFile && (entry.hardLink !== undefined || entry.sparse))
+    throw reader.fail("only a file can be a hard link or sparse");
+}

@@ -1,0 +1,54 @@
+// Every limit of the format, in one place (docs/format.md, "Limits"). Lengths from a file are checked against these
+// before anything is allocated.
+
+import { HexzError } from "./errors.ts";
+
+const KIB = 1024;
+const MIB = 1024 * 1024;
+
+export const LIMITS = {
+  pageBody: MIB,
+  plainBlock: 16 * MIB,
+  chunk: 16 * MIB,
+  treeDepth: 8,
+  path: 65_535,
+  pathComponents: 256,
+  component: 4096,
+  symlinkTarget: 65_535,
+  entry: 1_000_000,
+  streams: 2,
+  parents: 8192,
+  hint: 1024,
+  dictionaries: 256,
+  signatures: 64,
+  blockSizeMin: 4 * KIB,
+  blockSizeMax: 16 * MIB,
+  chunkMin: { min: 64, max: 16 * MIB },
+  chunkAvg: { min: 256, max: 4 * MIB },
+  chunkMax: { min: 1024, max: 16 * MIB },
+} as const;
+
+/** What the writer aims at; a reader does not depend on it (docs/format.md, "The writer's order"). */
+export const TARGETS = {
+  indexLeaf: 64 * KIB,
+  indexLeafAtBlockEnd: 60 * KIB,
+  treeLeaf: 64 * KIB,
+  innerPage: 64 * KIB,
+  rootIndexChildren: 10 * KIB,
+  rootTreeChildren: 2 * KIB,
+  chunksPerBlock: 1024,
+  chunksWhileBlockOpen: 16_384,
+  sketch: 256,
+} as const;
+
+/** Bytes read from the end to open an archive: root, signatures, end mark and what stands before them. */
+export const TAIL_LENGTH = 16 * KIB;
+
+/** @throws HexzError `limit_exceeded` */
+export function checkLimit(what: string, found: number, limit: number): void {
+  if (found > limit) {
+    throw new HexzError("limit_exceeded", `${what} is ${found}, over the limit of ${limit}`, {
+      data: { found, limit },
+    });
+  }
+}

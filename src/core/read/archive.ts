@@ -1,0 +1,217 @@
+// The conductor of the read line: an open archive, its entries and their bytes.
+
+import { ByteReader, hexOf } from "../bytes.ts";
+import { digestWith } from "../digest.ts";
+import type { CodecId, Engine } from "../engine.ts";
+import { HexzError } from "../errors.ts";
+import type { EndMark } from "../format/end-mark.ts";
+import type { Entry } from "../format/entry.ts";
+import { PAGE_KIND } from "../format/page.ts";
+import { type ByteString, displayName, parsePathText } from "../format/path.ts";
+import { parseJsonObject } from "../format/record.ts";
+import type { Root, Stream } from "../format/root.ts";
+import type { RangeSource } from "../source/source.ts";
+import type { Crew } from "../work/crew.ts";
+import { BulkReader, bulkPlan, type Part, type Range } from "./bulk.ts";
+import { IndexReader } from "./index-reader.ts";
+import { type Io, runAsync, runSync } from "./io.ts";
+import { type Opened, openIo } from "./open.ts";
+import { type PageContext, readPage } from "./pages.ts";
+import { RandomReader } from "./random.ts";
+import { TreeReader } from "./tree-reader.ts";
+
+export interface ReadOptions {
+  /** Bytes of decoded blocks to keep; default 32 MiB. */
+  readonly cacheBytes?: number;
+  /**
+   * Check the digest of every chunk that is read; default true. Without it, damage that still decodes is not noticed.
+   * Bulk reading always checks.
+   */
+  readonly verify?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+const CACHE_BYTES = 32 * 1024 * 1024;
+
+/** What an archive works with. */
+export interface Machinery {
+  /** For pages and single reads. */
+  readonly engine: Engine;
+  /** Threads that bulk reading uses. */
+  readonly threads: number;
+  /** A crew whose coordinator can allocate so many bytes; bulk reading closes it. */
+  openCrew(heapBytes: number): Promise<Crew>;
+}
+
+/** The content of a file or stream: bytes that can be read anywhere. */
+export class ArchiveFile {
+  readonly #archive: Archive;
+  /** Length in bytes. */
+  readonly size: number;
+  /** Where its first byte is in the archive's address space. */
+  readonly start: number;
+  /** For messages. */
+  readonly name: string;
+
+  constructor(archive: Archive, name: string, start: number, size: number) {
+    this.#archive = archive;
+    this.name = name;
+    this.start = start;
+    this.size = size;
+  }
+
+  #range(start: number, end: number): [number, number] {
+    if (!(start >= 0 && start <= end && end <= this.size)) {
+      throw new HexzError("usage", `bytes ${start} to ${end} of ${this.name} are asked for; it has ${this.size}`);
+    }
+    return [this.start + start, this.start + end];
+  }
+
+  /**
+   * Bytes [start, end), by default all of them, verified.
+   * @throws HexzError `damaged`, `io`, and `usage` when the range is not within the file
+   */
+  async read(start = 0, end = this.size): Promise<Uint8Array> {
+    return this.#archive.run(this.#archive.random.read(...this.#range(start, end)));
+  }
+
+  /** The same without waiting, where the source can: local files and memory. */
+  readSync(start = 0, end = this.size): Uint8Array {
+    return runSync(this.#archive.random.read(...this.#range(start, end)));
+  }
+}
+
+/** An open archive. Get one from `openArchive`; `close` it. */
+export class Archive {
+  readonly source: RangeSource;
+  readonly root: Root;
+  readonly endMark: EndMark;
+  readonly index: IndexReader;
+  readonly tree: TreeReader;
+  readonly random: RandomReader;
+  readonly context: PageContext;
+  readonly #machinery: Machinery;
+  readonly #signal: AbortSignal | undefined;
+
+  private constructor(opened: Opened, machinery: Machinery, options: ReadOptions) {
+    const { engine } = machinery;
+    const digestOf = digestWith(engine);
+    this.source = opened.source;
+    this.root = opened.root;
+    this.endMark = opened.endMark;
+    this.context = { source: opened.source, engine, digestOf };
+    this.index = new IndexReader(this.context, opened.root);
+    this.tree = new TreeReader(this.context, opened.root);
+    const { cacheBytes = CACHE_BYTES, verify = true, signal } = options;
+    this.random = new RandomReader(this.context, this.index, { cacheBytes, verify });
+    this.#machinery = machinery;
+    this.#signal = signal;
+  }
+
+  /**
+   * Opens an archive with one read of its end (two when the root is longer than 16 KiB).
+   * @throws HexzError `not_an_archive`, `truncated`, `version_unknown`, `feature_unknown`, `damaged`, `invalid`
+   */
+  static async open(source: RangeSource, machinery: Machinery, options: ReadOptions = {}): Promise<Archive> {
+    const { engine } = machinery;
+    const opened = await runAsync(openIo(source, engine, digestWith(engine)), options.signal);
+    const archive = new Archive(opened, machinery, options);
+    for (const codec of archive.#codecs()) await engine.load(codec);
+    return archive;
+  }
+
+  #codecs(): CodecId[] {
+    return this.root.counts.codecs.map(({ codec }) => codec as CodecId);
+  }
+
+  /** BLAKE3-256 of the root: names these bytes and no others. */
+  get id(): Uint8Array {
+    return this.endMark.root.digest;
+  }
+
+  get streams(): readonly Stream[] {
+    return this.root.streams;
+  }
+
+  run<T>(io: Io<T>): Promise<T> {
+    return runAsync(io, this.#signal);
+  }
+
+  /** All entries in tree order: a directory's children are one run. */
+  async *entries(): AsyncGenerator<Entry> {
+    for (const group of await this.run(this.tree.groups())) yield* await this.run(this.tree.entries(group));
+  }
+
+  /** The entry of a path, or undefined. A text may hold \xNN for bytes; see parsePathText. */
+  async entry(path: string): Promise<Entry | undefined> {
+    return this.run(this.tree.find(parsePathText(path)));
+  }
+
+  /**
+   * The content of a stream (`disk`, `memory`) or of the file of that path. A stream goes first where both have a name;
+   * "./disk" is always the file.
+   * @throws HexzError `no_such_path`, `wrong_type`
+   */
+  async file(path: string): Promise<ArchiveFile> {
+    const stream = this.streams.find(({ name }) => name === path);
+    if (stream !== undefined) return new ArchiveFile(this, stream.name, stream.start, stream.size);
+    const entry = await this.entry(path);
+    if (entry === undefined) {
+      throw new HexzError("no_such_path", `${this.source.name} has no entry "${path}"`, { data: { path } });
+    }
+    return this.fileOf(entry);
+  }
+
+  /** The content of a file's entry. @throws HexzError `wrong_type` */
+  fileOf(entry: Entry): ArchiveFile {
+    const name = displayName(entry.path);
+    if (entry.type !== "file") {
+      throw new HexzError("wrong_type", `"${name}" in ${this.source.name} is a ${entry.type}, not a file`, {
+        data: { path: name, type: entry.type },
+      });
+    }
+    this.checkRange(name, entry.start!, entry.size!);
+    return new ArchiveFile(this, name, entry.start!, entry.size!);
+  }
+
+  /** @throws HexzError `invalid` when a content would lie behind the address space */
+  checkRange(name: ByteString | string, start: number, size: number): void {
+    if (start + size > this.root.addressSpace) {
+      throw new HexzError(
+        "invalid",
+        `"${name}" in ${this.source.name} would end at address ${start + size}, behind ${this.root.addressSpace}`,
+      );
+    }
+  }
+
+  /** Reads ranges of the address space in the given order, with all threads; every chunk is verified. */
+  async *bulk<R extends Range>(ranges: Iterable<R> | AsyncIterable<R>): AsyncGenerator<Part<R>[]> {
+    const { source, index } = this;
+    const { coding } = this.root;
+    const { threads, openCrew } = this.#machinery;
+    const crew = await openCrew(bulkPlan(coding, threads).heapBytes);
+    try {
+      for (const codec of this.#codecs()) await crew.load(codec);
+      yield* new BulkReader<R>({ source, index, crew, coding, signal: this.#signal }).read(ranges);
+    } finally {
+      await crew.close();
+    }
+  }
+
+  /** The metadata of the archive: note, creation time and what a conversion keeps. */
+  async metadata(): Promise<Record<string, unknown>> {
+    const { metadata } = this.root;
+    if (metadata === undefined) return {};
+    const payload = await this.run(readPage(this.context, metadata, PAGE_KIND.metadata, "the metadata"));
+    return parseJsonObject(payload, new ByteReader(payload, `the metadata of ${this.source.name}`));
+  }
+
+  /** For messages and scripts. */
+  get idText(): string {
+    return hexOf(this.id);
+  }
+
+  async close(): Promise<void> {
+    await this.source.close?.();
+  }
+}

@@ -1,0 +1,296 @@
+// Reading much: ranges in a given order, many blocks at a time, decoded and verified by a crew. Extraction, `cat` and
+// `check` read through here.
+
+import type { Engine } from "../engine.ts";
+import { HexzError } from "../errors.ts";
+import type { BlockRef, IndexLeaf } from "../format/index-page.ts";
+import type { Coding } from "../format/root.ts";
+import { mergeRanges } from "../source/merge.ts";
+import type { RangeSource } from "../source/source.ts";
+import type { Crew } from "../work/crew.ts";
+import {
+  allocateTask,
+  DECODE_BLOCK_WORDS,
+  DECODE_CHUNK_WORDS,
+  DECODE_RESULT,
+  setDecodeTask,
+  type Task,
+} from "../work/task.ts";
+import type { IndexReader } from "./index-reader.ts";
+import { runAsync } from "./io.ts";
+import { type ChunkPiece, type Piece, piecesOf, sameChunk } from "./locate.ts";
+import { checkBlockPlace, damagedBlock, damagedChunk } from "./random.ts";
+
+const MIB = 1024 * 1024;
+/** Blocks, chunks and pieces of one slot, at most. */
+const SLOT_BLOCKS = 4096;
+const SLOT_CHUNKS = 8192;
+const SLOT_PIECES = 16_384;
+/** Milliseconds of work after which the event loop gets a turn, for signals and progress. */
+const TURN = 100;
+
+/** Logical addresses [start, end). */
+export interface Range {
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * A part of a range that was asked for; the parts of a range come in order, and an empty range has one empty part.
+ * `bytes` is good until the next group of parts is asked for.
+ */
+export type Part<R extends Range> = { readonly range: R; readonly start: number; readonly end: number } & (
+  | { readonly bytes: Uint8Array }
+  | { readonly fill: number }
+  | { readonly error: HexzError }
+);
+
+type PendingPart<R extends Range> = { range: R; start: number; end: number } & (
+  | { block: number; chunk: number; blockStart: number }
+  | { fill: number }
+  | { error: HexzError }
+);
+
+/** A group of blocks on its way: fetched, then decoded by any thread. */
+interface Slot<R extends Range> {
+  readonly stored: Uint8Array;
+  readonly plain: Uint8Array;
+  readonly blockWords: Uint32Array;
+  readonly chunkWords: Uint32Array;
+  readonly results: Uint32Array;
+  readonly task: Task;
+  blocks: { readonly block: BlockRef; readonly plainAt: number; readonly chunks: ChunkPiece[] }[];
+  /** For each block, where its chunks begin in `chunkWords`, counted in chunks. */
+  chunkStarts: number[];
+  readonly numbers: Map<number, number>;
+  plainLength: number;
+  chunkCount: number;
+  parts: PendingPart<R>[];
+}
+
+function allocateSlot<R extends Range>(engine: Engine, length: number): Slot<R> {
+  const words = (count: number) => {
+    const bytes = engine.allocate(count * 4);
+    return new Uint32Array(bytes.buffer, bytes.byteOffset, count);
+  };
+  return {
+    stored: engine.allocate(length),
+    plain: engine.allocate(length),
+    blockWords: words(SLOT_BLOCKS * DECODE_BLOCK_WORDS),
+    chunkWords: words(SLOT_CHUNKS * DECODE_CHUNK_WORDS),
+    results: words(SLOT_BLOCKS),
+    task: allocateTask(engine),
+    blocks: [],
+    chunkStarts: [],
+    numbers: new Map(),
+    plainLength: 0,
+    chunkCount: 0,
+    parts: [],
+  };
+}
+
+/** How long slots must be for the blocks of an archive, how many there are, and the memory that they take. */
+export function bulkPlan(coding: Coding, threads: number): { length: number; count: number; heapBytes: number } {
+  const length = Math.max(MIB, coding.blockSize, coding.sizes.max);
+  const count = threads === 1 ? 1 : threads + 2;
+  const words = SLOT_BLOCKS * (DECODE_BLOCK_WORDS + 1) + SLOT_CHUNKS * DECODE_CHUNK_WORDS;
+  return { length, count, heapBytes: count * (2 * length + 4 * words + 1024) };
+}
+
+export interface BulkParts {
+  readonly source: RangeSource;
+  readonly index: IndexReader;
+  readonly crew: Crew;
+  readonly coding: Coding;
+  readonly signal: AbortSignal | undefined;
+}
+
+export class BulkReader<R extends Range> {
+  readonly #parts: BulkParts;
+  readonly #length: number;
+  readonly #free: Slot<R>[];
+  readonly #decoding: Slot<R>[] = [];
+  #leaf: { leaf: IndexLeaf; start: number; end: number } | undefined;
+  #lastTurn = performance.now();
+
+  constructor(parts: BulkParts) {
+    this.#parts = parts;
+    const { length, count } = bulkPlan(parts.coding, parts.crew.threads);
+    this.#length = length;
+    this.#free = Array.from({ length: count }, () => allocateSlot<R>(parts.crew.engine, length));
+  }
+
+  /** The parts of the ranges, in the order of the ranges, in groups. Damage is a part with an error; reading goes on. */
+  async *read(ranges: Iterable<R> | AsyncIterable<R>): AsyncGenerator<Part<R>[]> {
+    let slot = this.#free.pop()!;
+    try {
+      for await (const range of ranges) {
+        if (range.start === range.end) slot.parts.push({ range, start: range.start, end: range.end, fill: 0 });
+        for (let at = range.start; at < range.end; ) {
+          const error = await this.#findLeaf(at);
+          if (error !== undefined) {
+            const end = Math.min(range.end, error.end);
+            slot.parts.push({ range, start: at, end, error: error.error });
+            at = end;
+            continue;
+          }
+          const { leaf, end: leafEnd } = this.#leaf!;
+          const stop = Math.min(range.end, leafEnd);
+          for (const piece of piecesOf(leaf, at, stop)) {
+            if (this.#add(slot, range, piece, leaf)) continue;
+            yield* this.#send(slot);
+            slot = this.#free.pop()!;
+            this.#add(slot, range, piece, leaf);
+          }
+          at = stop;
+        }
+        if (slot.parts.length < SLOT_PIECES) continue;
+        yield* this.#send(slot);
+        slot = this.#free.pop()!;
+      }
+      yield* this.#send(slot);
+      while (this.#decoding.length > 0) yield this.#finished();
+    } finally {
+      // The caller may stop early; no task may go on in memory that others will use.
+      for (const { task } of this.#decoding) this.#parts.crew.wait(task);
+    }
+  }
+
+  /** Makes #leaf cover an address; or says what is wrong, and up to which address. */
+  async #findLeaf(at: number): Promise<{ error: HexzError; end: number } | undefined> {
+    if (this.#leaf !== undefined && this.#leaf.start <= at && at < this.#leaf.end) return undefined;
+    const { index, signal } = this.#parts;
+    let end = Number.POSITIVE_INFINITY;
+    try {
+      const place = await runAsync(index.place(at), signal);
+      end = place.start + place.child.span;
+      this.#leaf = { leaf: await runAsync(index.leaf(place), signal), start: place.start, end };
+      return undefined;
+    } catch (error) {
+      if (error instanceof HexzError && error.code !== "io") return { error, end };
+      throw error;
+    }
+  }
+
+  /** Puts a piece into the slot; false when it has no room. */
+  #add(slot: Slot<R>, range: R, piece: Piece, leaf: IndexLeaf): boolean {
+    const { start, end } = piece;
+    if (slot.parts.length >= SLOT_PIECES) return false;
+    if ("value" in piece) {
+      slot.parts.push({ range, start, end, fill: piece.value });
+      return true;
+    }
+    const block = leaf.blocks[piece.block]!;
+    let number = slot.numbers.get(block.offset);
+    if (number === undefined) {
+      const error = this.#blockProblem(block);
+      if (error !== undefined) {
+        slot.parts.push({ range, start, end, error });
+        return true;
+      }
+      if (slot.plainLength + block.plainLength > this.#length || slot.blocks.length === SLOT_BLOCKS) return false;
+      if (slot.chunkCount === SLOT_CHUNKS) return false;
+      number = slot.blocks.length;
+      slot.numbers.set(block.offset, number);
+      slot.blocks.push({ block, plainAt: slot.plainLength, chunks: [] });
+      slot.plainLength += block.plainLength;
+    }
+    const { chunks } = slot.blocks[number]!;
+    const last = chunks.at(-1);
+    if (last === undefined || !sameChunk(last, piece)) {
+      if (slot.chunkCount === SLOT_CHUNKS) return false;
+      chunks.push(piece);
+      slot.chunkCount++;
+    }
+    const chunk = chunks.length - 1;
+    slot.parts.push({ range, start, end, block: number, chunk, blockStart: piece.blockStart });
+    return true;
+  }
+
+  #blockProblem(block: BlockRef): HexzError | undefined {
+    const { source } = this.#parts;
+    try {
+      checkBlockPlace(block, source.size, source.name);
+    } catch (error) {
+      return error as HexzError;
+    }
+    if (block.plainLength <= this.#length) return undefined;
+    return new HexzError(
+      "invalid",
+      `a block of ${source.name} is longer than its root says: ${block.plainLength} bytes`,
+    );
+  }
+
+  /** Fetches the blocks of a slot and starts decoding; yields groups until there is a free slot. */
+  async *#send(slot: Slot<R>): AsyncGenerator<Part<R>[]> {
+    await this.#fetch(slot);
+    const { blockWords, chunkWords, results } = slot;
+    setDecodeTask(slot.task, { blockCount: slot.blocks.length, blocks: blockWords, chunks: chunkWords, results });
+    this.#parts.crew.start(slot.task);
+    this.#decoding.push(slot);
+    while (this.#free.length === 0) yield this.#finished();
+    if (performance.now() - this.#lastTurn > TURN) {
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      this.#lastTurn = performance.now();
+      this.#parts.signal?.throwIfAborted();
+    }
+  }
+
+  async #fetch(slot: Slot<R>): Promise<void> {
+    const { source, signal } = this.#parts;
+    const places = slot.blocks.map(({ block }) => ({ start: block.offset, end: block.offset + block.storedLength }));
+    const ranges = mergeRanges(places, 0);
+    const addresses: number[] = [];
+    let at = 0;
+    for (const { start, end } of ranges) {
+      const into = slot.stored.subarray(at, at + end - start);
+      if (source.readIntoSync !== undefined) source.readIntoSync(start, into);
+      else into.set(await source.read(start, end, signal));
+      addresses.push(into.byteOffset);
+      at += end - start;
+    }
+    let chunkAt = 0;
+    for (const [number, { block, plainAt, chunks }] of slot.blocks.entries()) {
+      const run = ranges.findIndex(({ start, end }) => start <= block.offset && block.offset < end);
+      const stored = addresses[run]! + block.offset - ranges[run]!.start;
+      const words = [block.codec, stored, block.storedLength, slot.plain.byteOffset + plainAt, block.plainLength];
+      slot.blockWords.set([...words, chunks.length], number * DECODE_BLOCK_WORDS);
+      slot.chunkStarts.push(chunkAt / DECODE_CHUNK_WORDS);
+      for (const { chunkStart, chunkEnd, digest } of chunks) {
+        slot.chunkWords[chunkAt] = chunkStart;
+        slot.chunkWords[chunkAt + 1] = chunkEnd - chunkStart;
+        new Uint8Array(slot.chunkWords.buffer, slot.chunkWords.byteOffset + (chunkAt + 2) * 4, 32).set(digest);
+        chunkAt += DECODE_CHUNK_WORDS;
+      }
+    }
+  }
+
+  /** The parts of the slot that was sent first. */
+  #finished(): Part<R>[] {
+    const slot = this.#decoding.shift()!;
+    this.#parts.crew.wait(slot.task);
+    const parts = slot.parts.map((part): Part<R> => this.#finishPart(slot, part));
+    slot.blocks = [];
+    slot.chunkStarts = [];
+    slot.numbers.clear();
+    slot.plainLength = 0;
+    slot.chunkCount = 0;
+    slot.parts = [];
+    this.#free.push(slot);
+    return parts;
+  }
+
+  #finishPart(slot: Slot<R>, part: PendingPart<R>): Part<R> {
+    if (!("block" in part)) return part;
+    const { range, start, end } = part;
+    const { block, plainAt } = slot.blocks[part.block]!;
+    const { name } = this.#parts.source;
+    if (slot.results[part.block] !== DECODE_RESULT.good) return { range, start, end, error: damagedBlock(name, block) };
+    const chunk = slot.chunkStarts[part.block]! + part.chunk;
+    if (slot.chunkWords[chunk * DECODE_CHUNK_WORDS] === DECODE_RESULT.badChunk) {
+      return { range, start, end, error: damagedChunk(name, block, start) };
+    }
+    const at = plainAt + part.blockStart;
+    return { range, start, end, bytes: slot.plain.subarray(at, at + end - start) };
+  }
+}

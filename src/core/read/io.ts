@@ -1,0 +1,38 @@
+// Reading without saying whether it waits: a step that needs bytes yields what it needs and is given them. Run with
+// `runAsync` it works on every source, with `runSync` on those that can, in the same words.
+
+import { HexzError } from "../errors.ts";
+import type { RangeSource } from "../source/source.ts";
+
+export interface ReadRequest {
+  readonly source: RangeSource;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Yields requests, is given their bytes in the same order, returns a result. */
+export type Io<T> = Generator<readonly ReadRequest[], T, Uint8Array[]>;
+
+export async function runAsync<T>(io: Io<T>, signal?: AbortSignal): Promise<T> {
+  let step = io.next();
+  while (!step.done) {
+    const requests = step.value;
+    const pending = requests.map(({ source, start, end }) => source.read(start, end, signal));
+    step = io.next(await Promise.all(pending));
+  }
+  return step.value;
+}
+
+/** @throws HexzError `usage` when a source cannot be read without waiting */
+export function runSync<T>(io: Io<T>): T {
+  let step = io.next();
+  while (!step.done) {
+    step = io.next(
+      step.value.map(({ source, start, end }) => {
+        if (source.readSync === undefined) throw new HexzError("usage", `${source.name} cannot be read synchronously`);
+        return source.readSync(start, end);
+      }),
+    );
+  }
+  return step.value;
+}

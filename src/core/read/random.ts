@@ -1,0 +1,125 @@
+// Reading any range: locate, fetch, decode, verify, slice. Decoded blocks are remembered, within a limit.
+
+import { equalBytes } from "../bytes.ts";
+import type { CodecId } from "../engine.ts";
+import { HexzError } from "../errors.ts";
+import type { BlockRef } from "../format/index-page.ts";
+import { mergeRanges } from "../source/merge.ts";
+import { Cache } from "./cache.ts";
+import type { IndexReader } from "./index-reader.ts";
+import type { Io } from "./io.ts";
+import { type ChunkPiece, locate, type Plan, sameChunk } from "./locate.ts";
+import type { PageContext } from "./pages.ts";
+
+/** Requests merged over gaps grow no longer than this. */
+const LONGEST_REQUEST = 8 * 1024 * 1024;
+
+interface PlainBlock {
+  readonly bytes: Uint8Array;
+  /** The chunks whose digests were checked, by where they begin. */
+  readonly verified: Map<number, ChunkPiece>;
+}
+
+export interface RandomOptions {
+  /** Bytes of decoded blocks to keep. */
+  readonly cacheBytes: number;
+  /** Check every chunk's digest. Without it, damage that decodes is not noticed. */
+  readonly verify: boolean;
+}
+
+/** @throws HexzError `invalid` when a block would not lie in the file */
+export function checkBlockPlace(block: BlockRef, size: number, name: string): void {
+  if (block.offset + block.storedLength > size) {
+    throw new HexzError("invalid", `a block of ${name} would lie at ${block.offset}, behind its end at ${size}`);
+  }
+}
+
+export class RandomReader {
+  readonly #context: PageContext;
+  readonly #index: IndexReader;
+  readonly #options: RandomOptions;
+  readonly #blocks: Cache<number, PlainBlock>;
+
+  constructor(context: PageContext, index: IndexReader, options: RandomOptions) {
+    this.#context = context;
+    this.#index = index;
+    this.#options = options;
+    this.#blocks = new Cache(options.cacheBytes);
+  }
+
+  /** The bytes of logical addresses [start, end). */
+  *read(start: number, end: number): Io<Uint8Array> {
+    const out = new Uint8Array(end - start);
+    for (let at = start; at < end; ) {
+      const leaf = yield* this.#index.leaf(yield* this.#index.place(at));
+      const plan = locate(leaf, at, end);
+      yield* this.#execute(plan, out, start);
+      at = plan.end;
+    }
+    return out;
+  }
+
+  *#execute(plan: Plan, out: Uint8Array, base: number): Io<void> {
+    for (const { start, end, value } of plan.fills) if (value !== 0) out.fill(value, start - base, end - base);
+    const missing: Plan["blocks"][number][] = [];
+    for (const wanted of plan.blocks) {
+      const known = this.#blocks.get(wanted.block.offset);
+      if (known === undefined) missing.push(wanted);
+      else this.#slice(wanted.block, known, wanted.pieces, out, base);
+    }
+    if (missing.length === 0) return;
+
+    const { source } = this.#context;
+    for (const { block } of missing) checkBlockPlace(block, source.size, source.name);
+    const places = missing.map(({ block }) => ({ start: block.offset, end: block.offset + block.storedLength }));
+    const ranges = mergeRanges(places, source.gap ?? 0, LONGEST_REQUEST);
+    const fetched = yield ranges.map(({ start, end }) => ({ source, start, end }));
+    for (const { block, pieces } of missing) {
+      const at = ranges.findIndex(({ start, end }) => start <= block.offset && block.offset < end);
+      const from = block.offset - ranges[at]!.start;
+      const plain = this.#decode(block, fetched[at]!.subarray(from, from + block.storedLength));
+      this.#blocks.set(block.offset, plain, block.plainLength);
+      this.#slice(block, plain, pieces, out, base);
+    }
+  }
+
+  #decode(block: BlockRef, stored: Uint8Array): PlainBlock {
+    const bytes = new Uint8Array(block.plainLength);
+    try {
+      this.#context.engine.decode(block.codec as CodecId, stored, bytes);
+    } catch (cause) {
+      throw damagedBlock(this.#context.source.name, block, cause);
+    }
+    return { bytes, verified: new Map() };
+  }
+
+  #slice(block: BlockRef, plain: PlainBlock, pieces: readonly ChunkPiece[], out: Uint8Array, base: number): void {
+    for (const piece of pieces) {
+      const known = plain.verified.get(piece.chunkStart);
+      if (this.#options.verify && (known === undefined || !sameChunk(known, piece))) {
+        const digest = this.#context.digestOf(plain.bytes.subarray(piece.chunkStart, piece.chunkEnd));
+        if (!equalBytes(digest, piece.digest)) throw damagedChunk(this.#context.source.name, block, piece.start);
+        plain.verified.set(piece.chunkStart, piece);
+      }
+      const length = piece.end - piece.start;
+      out.set(plain.bytes.subarray(piece.blockStart, piece.blockStart + length), piece.start - base);
+    }
+  }
+}
+
+export function damagedBlock(name: string, block: BlockRef, cause?: unknown): HexzError {
+  const { offset, storedLength } = block;
+  return new HexzError("damaged", `the block at ${offset} of ${name} is damaged: it does not decode`, {
+    data: { start: offset, end: offset + storedLength },
+    cause,
+  });
+}
+
+export function damagedChunk(name: string, block: BlockRef, address: number): HexzError {
+  const { offset, storedLength } = block;
+  return new HexzError(
+    "damaged",
+    `the block at ${offset} of ${name} is damaged: the chunk at address ${address} has another digest`,
+    { data: { start: offset, end: offset + storedLength } },
+  );
+}

@@ -1,0 +1,203 @@
+// Work for the threads of a crew. A task is a record of 32-bit words in the engines' shared memory, so that any thread
+// can run it: its kind, pointers to its inputs and where its results go. No thread but the coordinator decides anything;
+// what a task yields depends on its input alone.
+
+import { CODEC, type CodecId, type Engine, ZERO_CHUNK } from "../engine.ts";
+import { HexzError } from "../errors.ts";
+
+export const TASK_STATE = { idle: 0, queued: 1, done: 2, failed: 3 } as const;
+const KIND = { digest: 1, encode: 2, decode: 3 } as const;
+/** Words of a task: state, kind, arguments. */
+const TASK_WORDS = 10;
+
+/** A task's record in memory. */
+export interface Task {
+  readonly words: Int32Array;
+  /** Byte address of `words`, by which another thread finds it. */
+  readonly address: number;
+}
+
+export function allocateTask(engine: Engine): Task {
+  const bytes = engine.allocate(TASK_WORDS * 4);
+  return { words: new Int32Array(bytes.buffer, bytes.byteOffset, TASK_WORDS), address: bytes.byteOffset };
+}
+
+export function taskAt(memory: WebAssembly.Memory, address: number): Task {
+  return { words: new Int32Array(memory.buffer, address, TASK_WORDS), address };
+}
+
+function set(task: Task, kind: number, ...values: number[]): void {
+  task.words[0] = TASK_STATE.idle;
+  task.words[1] = kind;
+  for (let at = 0; at < values.length; at++) task.words[2 + at] = values[at]!;
+}
+
+/** What one thread needs besides the engine: room to put the parts of a block together. */
+export interface Workspace {
+  readonly engine: Engine;
+  readonly gather: Uint8Array;
+}
+
+export interface DigestWork {
+  /** The chunks, one after the other. */
+  readonly bytes: Uint8Array;
+  /** Their lengths, with ZERO_CHUNK. */
+  readonly lengths: Uint32Array;
+  readonly count: number;
+  /** Results: 32 bytes a chunk; untouched for fills. */
+  readonly digests: Uint8Array;
+  /** Results: the value of a fill, -1 for others. */
+  readonly fills: Int16Array;
+}
+
+export function setDigestTask(task: Task, work: DigestWork): void {
+  const { bytes, lengths, count, digests, fills } = work;
+  set(task, KIND.digest, bytes.byteOffset, lengths.byteOffset, count, digests.byteOffset, fills.byteOffset);
+}
+
+function runDigest({ engine }: Workspace, [bytesAt, lengthsAt, count, digestsAt, fillsAt]: number[]): void {
+  const { buffer } = engine.memory;
+  const lengths = new Uint32Array(buffer, lengthsAt!, count!);
+  const digests = new Uint8Array(buffer, digestsAt!, count! * 32);
+  const fills = new Int16Array(buffer, fillsAt!, count!);
+  let at = bytesAt!;
+  for (let number = 0; number < count!; number++) {
+    const length = (lengths[number]! & ~ZERO_CHUNK) >>> 0;
+    if (lengths[number]! >= ZERO_CHUNK) {
+      fills[number] = 0;
+    } else {
+      const bytes = new Uint8Array(buffer, at, length);
+      // Most chunks differ in their first bytes: no call for those.
+      const fill = bytes[0] === bytes[length >> 1] && bytes[0] === bytes[length - 1] ? engine.fillValue(bytes) : -1;
+      fills[number] = fill;
+      if (fill < 0) engine.digest(bytes, digests.subarray(number * 32, number * 32 + 32));
+    }
+    at += length;
+  }
+}
+
+/** Blocks to encode: for each the number of parts, then address and length of every part. Results replace nothing. */
+export interface EncodeWork {
+  readonly codec: CodecId;
+  readonly level: number;
+  readonly blockCount: number;
+  readonly parts: Uint32Array;
+  /** Coded blocks go here, one after the other. */
+  readonly out: Uint8Array;
+  /** Results: codec and stored length of each block. */
+  readonly results: Uint32Array;
+}
+
+export function setEncodeTask(task: Task, work: EncodeWork): void {
+  const { codec, level, blockCount, parts, out, results } = work;
+  set(task, KIND.encode, codec, level, blockCount, parts.byteOffset, out.byteOffset, out.length, results.byteOffset);
+}
+
+function runEncode({ engine, gather }: Workspace, words: number[]): void {
+  const [codec, level, blockCount, partsAt, outAt, outLength, resultsAt] = words as [
+    CodecId,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  const { buffer } = engine.memory;
+  const memory = new Uint8Array(buffer);
+  const parts = new Uint32Array(buffer, partsAt);
+  const results = new Uint32Array(buffer, resultsAt, blockCount * 2);
+  const end = outAt + outLength;
+  let at = outAt;
+  let read = 0;
+  for (let number = 0; number < blockCount; number++) {
+    const partCount = parts[read++]!;
+    let plain: Uint8Array;
+    if (partCount === 1) {
+      plain = memory.subarray(parts[read]!, parts[read]! + parts[read + 1]!);
+      read += 2;
+    } else {
+      let length = 0;
+      for (let part = 0; part < partCount; part++, read += 2) {
+        gather.set(memory.subarray(parts[read]!, parts[read]! + parts[read + 1]!), length);
+        length += parts[read + 1]!;
+      }
+      plain = gather.subarray(0, length);
+    }
+    // Coded means smaller than plain; otherwise the block is stored.
+    const room = memory.subarray(at, Math.min(at + plain.length - 1, end));
+    const length = codec === CODEC.stored || plain.length < 2 ? 0 : engine.encode(codec, level, plain, room);
+    if (length === 0) memory.set(plain, at);
+    results[number * 2] = length === 0 ? CODEC.stored : codec;
+    results[number * 2 + 1] = length === 0 ? plain.length : length;
+    at += results[number * 2 + 1]!;
+  }
+}
+
+/** Words of a block to decode, and of a chunk to verify in it. */
+export const DECODE_BLOCK_WORDS = 6;
+export const DECODE_CHUNK_WORDS = 10;
+/** Results: in a block's word of `results`, and in the first word of each chunk that has another digest. */
+export const DECODE_RESULT = { good: 0, badBlock: 1, badChunk: 0xffff_ffff } as const;
+
+export interface DecodeWork {
+  readonly blockCount: number;
+  /** For each block: codec, address and length stored, address and length plain, number of chunks to verify. */
+  readonly blocks: Uint32Array;
+  /** For each chunk, block by block: offset in the block, length, the digest's 8 words. */
+  readonly chunks: Uint32Array;
+  /** Results, one for each block. */
+  readonly results: Uint32Array;
+}
+
+export function setDecodeTask(task: Task, work: DecodeWork): void {
+  const { blockCount, blocks, chunks, results } = work;
+  set(task, KIND.decode, blockCount, blocks.byteOffset, chunks.byteOffset, results.byteOffset);
+}
+
+function runDecode({ engine }: Workspace, [blockCount, blocksAt, chunksAt, resultsAt]: number[]): void {
+  const { buffer } = engine.memory;
+  const blocks = new Uint32Array(buffer, blocksAt!, blockCount! * DECODE_BLOCK_WORDS);
+  const chunks = new Uint32Array(buffer, chunksAt!);
+  const results = new Uint32Array(buffer, resultsAt!, blockCount!);
+  const digest = new Uint8Array(32);
+  const digestWords = new Uint32Array(digest.buffer);
+  let chunkAt = 0;
+  for (let number = 0; number < blockCount!; number++) {
+    const at = number * DECODE_BLOCK_WORDS;
+    const plain = new Uint8Array(buffer, blocks[at + 3]!, blocks[at + 4]!);
+    let result: number = DECODE_RESULT.good;
+    if (!decodes(engine, blocks[at]! as CodecId, new Uint8Array(buffer, blocks[at + 1]!, blocks[at + 2]!), plain)) {
+      result = DECODE_RESULT.badBlock;
+    }
+    for (let chunk = 0; chunk < blocks[at + 5]!; chunk++, chunkAt += DECODE_CHUNK_WORDS) {
+      if (result !== DECODE_RESULT.good) continue;
+      const start = chunks[chunkAt]!;
+      engine.digest(plain.subarray(start, start + chunks[chunkAt + 1]!), digest);
+      for (let word = 0; word < 8; word++) {
+        if (digestWords[word] !== chunks[chunkAt + 2 + word]) chunks[chunkAt] = DECODE_RESULT.badChunk;
+      }
+    }
+    results[number] = result;
+  }
+}
+
+function decodes(engine: Engine, codec: CodecId, stored: Uint8Array, plain: Uint8Array): boolean {
+  try {
+    engine.decode(codec, stored, plain);
+    return true;
+  } catch (error) {
+    if (error instanceof HexzError) return false;
+    throw error;
+  }
+}
+
+/** Runs a task on this thread. Its state is the caller's business. */
+export function runTask(workspace: Workspace, task: Task): void {
+  const [, kind, ...values] = task.words;
+  const words = values.map((value) => value >>> 0);
+  if (kind === KIND.digest) runDigest(workspace, words);
+  else if (kind === KIND.encode) runEncode(workspace, words);
+  else if (kind === KIND.decode) runDecode(workspace, words);
+  else throw new Error(`a task has kind ${kind}`);
+}

@@ -1,0 +1,177 @@
+// The index of the archive being written: chunk records in address order become leaf pages as soon as their blocks are
+// appended, and inner pages at the end.
+
+import { ByteWriter } from "../bytes.ts";
+import type { DigestOf } from "../digest.ts";
+import type { Engine, Hasher } from "../engine.ts";
+import { encodeIndexInner, type IndexChild, IndexLeafBuilder } from "../format/index-page.ts";
+import { encodePageBody, PAGE_KIND } from "../format/page.ts";
+import type { TreeTop } from "../format/root.ts";
+import { TARGETS } from "../limits.ts";
+import type { Appender } from "./appender.ts";
+import type { BlockTable } from "./block-table.ts";
+import { appendPage, buildTop, LeafPages } from "./leaf-pages.ts";
+import type { Scratch } from "./scratch.ts";
+import type { Totals } from "./totals.ts";
+
+/** No record with its block is longer: digest, chunk and block fields at their widest. */
+const LONGEST_RECORD = 80;
+/** Span, offset, length and digest of a child, at most. */
+const CHILD_LENGTH = 52;
+
+type Pending =
+  | { readonly length: number; readonly fill: number }
+  | { readonly length: number; readonly digest: Uint8Array; readonly block: number; readonly offset: number };
+
+export class IndexWriter {
+  readonly #engine: Engine;
+  readonly #digestOf: DigestOf;
+  readonly #appender: Appender;
+  readonly #blocks: BlockTable;
+  readonly #leaves: LeafPages<number>;
+  readonly #totals: Totals;
+  readonly #hasher: Hasher;
+  readonly #hashed = new ByteWriter(64);
+  #leaf = new IndexLeafBuilder(0);
+  /** Records whose blocks are not all appended, in address order from #head on. */
+  #queue: Pending[] = [];
+  #head = 0;
+  #openFill: { length: number; fill: number } | undefined;
+  /** Address behind the records that went into leaves. */
+  #drained = 0;
+  #marks: { address: number; action: () => void }[] = [];
+  /** Address behind all records. */
+  address = 0;
+
+  constructor(parts: {
+    engine: Engine;
+    digestOf: DigestOf;
+    appender: Appender;
+    blocks: BlockTable;
+    totals: Totals;
+    scratch: Scratch;
+  }) {
+    this.#engine = parts.engine;
+    this.#digestOf = parts.digestOf;
+    this.#appender = parts.appender;
+    this.#blocks = parts.blocks;
+    this.#leaves = new LeafPages(parts.scratch, parts.digestOf);
+    this.#totals = parts.totals;
+    this.#hasher = parts.engine.createHasher();
+  }
+
+  /** A run of one byte value; neighbours of one value become one record, up to the next border. */
+  fill(length: number, value: number): void {
+    this.address += length;
+    if (this.#openFill?.fill === value) {
+      this.#openFill.length += length;
+      return;
+    }
+    this.border();
+    this.#openFill = { length, fill: value };
+  }
+
+  chunk(length: number, digest: Uint8Array, block: number, offset: number): void {
+    this.border();
+    this.address += length;
+    this.#hash(length, 1, (record) => record.raw(digest));
+    this.#queue.push({ length, digest, block, offset });
+    this.drain();
+  }
+
+  /** Ends what may not go on: a content ends here. */
+  border(): void {
+    const run = this.#openFill;
+    if (run === undefined) return;
+    this.#openFill = undefined;
+    this.#totals.fill(run.length);
+    this.#hash(run.length, 0, (record) => record.u8(run.fill));
+    this.#queue.push(run);
+    this.drain();
+  }
+
+  /** Adds a record to what the content id says of the chunks. */
+  #hash(length: number, kind: number, write: (record: ByteWriter) => void): void {
+    this.#hashed.clear();
+    write(this.#hashed.u64(length).u8(kind));
+    this.#hasher.update(this.#hashed.view());
+  }
+
+  /**
+   * Runs an action when everything before the current address, which is a border, is in leaves. That moment lies
+   * between the same two blocks however the work was scheduled.
+   */
+  whenDrained(action: () => void): void {
+    this.border();
+    this.#marks.push({ address: this.address, action });
+    this.#runMarks();
+  }
+
+  #runMarks(): void {
+    while (this.#marks.length > 0 && this.#marks[0]!.address <= this.#drained) this.#marks.shift()!.action();
+  }
+
+  /** Moves records into leaves, as far as their blocks are appended. To be called after every block. */
+  drain(): void {
+    while (this.#head < this.#queue.length) {
+      const record = this.#queue[this.#head]!;
+      if ("block" in record && record.block >= this.#blocks.count) break;
+      this.#head++;
+      if (this.#leaf.length + LONGEST_RECORD > TARGETS.indexLeaf) this.#closeLeaf();
+      let endsBlock = false;
+      if ("block" in record) {
+        const block = this.#blocks.get(record.block);
+        this.#leaf.chunk(record.length, record.digest, record.block, block, record.offset);
+        endsBlock = record.offset + record.length === block.plainLength;
+      } else {
+        this.#leaf.fill(record.length, record.fill);
+      }
+      this.#drained += record.length;
+      if (endsBlock && this.#leaf.length > TARGETS.indexLeafAtBlockEnd) this.#closeLeaf();
+      this.#runMarks();
+    }
+    if (this.#head > 1024 && this.#head * 2 > this.#queue.length) {
+      this.#queue = this.#queue.slice(this.#head);
+      this.#head = 0;
+    }
+  }
+
+  #closeLeaf(): void {
+    const { span, firstAddress } = this.#leaf;
+    const page = encodePageBody(PAGE_KIND.indexLeaf, this.#leaf.encode(), this.#engine, this.#digestOf);
+    this.#leaves.add(this.#appender, page, span);
+    this.#leaf = new IndexLeafBuilder(firstAddress + span);
+  }
+
+  /** Ends the last leaf; all blocks must be appended. */
+  finishLeaves(): void {
+    this.border();
+    this.drain();
+    if (this.#leaf.span > 0) this.#closeLeaf();
+  }
+
+  /** Appends the second copies and the inner pages. */
+  async finish(): Promise<{ top: TreeTop<IndexChild>; chunksDigest: Uint8Array }> {
+    const pages = await this.#leaves.appendCopies(this.#appender);
+    const leaves = pages.map(({ about: span, ref }) => ({ span, ref }));
+    let firstAddress = 0;
+    const top = buildTop<IndexChild>(leaves, {
+      size: () => CHILD_LENGTH,
+      pageLimit: TARGETS.innerPage,
+      rootLimit: TARGETS.rootIndexChildren,
+      append: (children) => {
+        if (firstAddress === this.address) firstAddress = 0;
+        const payload = encodeIndexInner(firstAddress, children);
+        const page = encodePageBody(PAGE_KIND.indexInner, payload, this.#engine, this.#digestOf);
+        const span = children.reduce((sum, child) => sum + child.span, 0);
+        firstAddress += span;
+        return { span, ref: appendPage(this.#appender, page, this.#digestOf) };
+      },
+    });
+    return { top, chunksDigest: this.#hasher.digest() };
+  }
+
+  close(): void {
+    this.#leaves.close();
+  }
+}

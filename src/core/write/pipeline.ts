@@ -1,0 +1,286 @@
+// The write line between input and sink: chunk, digest, deduplicate, block, encode, append. Slots of input go through
+// it in order; digesting and encoding run on any thread, everything else here, in order, so the bytes written do not
+// depend on the number of threads.
+
+import { ZERO_CHUNK } from "../engine.ts";
+import type { Coding } from "../format/root.ts";
+import type { Crew } from "../work/crew.ts";
+import { setDigestTask, setEncodeTask, type Task } from "../work/task.ts";
+import type { Appender } from "./appender.ts";
+import { BlockBuilder } from "./block-builder.ts";
+import type { BlockTable } from "./block-table.ts";
+import type { ContentInput } from "./content-input.ts";
+import { DedupTable } from "./dedup.ts";
+import type { IndexWriter } from "./index-writer.ts";
+import { SketchBuilder } from "./sketch.ts";
+import { allocateSlot, resetSlot, SLOT_CHUNKS, type Slot } from "./slot.ts";
+import type { Totals } from "./totals.ts";
+
+const MIB = 1024 * 1024;
+/** Milliseconds of work after which the event loop gets a turn, for signals and progress. */
+const TURN = 100;
+
+/** Where slots are and how long: enough to keep all threads busy, little enough to stay in the caches. */
+export function slotPlan(coding: Coding, threads: number): { length: number; count: number } {
+  return { length: Math.max(MIB, 2 * coding.sizes.max), count: threads === 1 ? 2 : threads + 4 };
+}
+
+export interface PipelineParts {
+  readonly crew: Crew;
+  readonly coding: Coding;
+  readonly appender: Appender;
+  readonly blocks: BlockTable;
+  readonly index: IndexWriter;
+  readonly totals: Totals;
+  readonly signal: AbortSignal | undefined;
+  readonly onProgress: ((bytes: number) => void) | undefined;
+}
+
+export class Pipeline {
+  readonly #parts: PipelineParts;
+  readonly #dedup = new DedupTable();
+  readonly #builder: BlockBuilder;
+  readonly sketch = new SketchBuilder();
+  readonly #free: Slot[] = [];
+  readonly #digesting: Slot[] = [];
+  readonly #encoding: Slot[] = [];
+  #current: Slot | undefined;
+  #lastTurn = 0;
+  /** Logical bytes that were read or skipped; the address of what comes next. */
+  address = 0;
+
+  constructor(parts: PipelineParts) {
+    this.#parts = parts;
+    const { engine, threads } = parts.crew;
+    const { length, count } = slotPlan(parts.coding, threads);
+    for (let number = 0; number < count; number++) {
+      this.#free.push(allocateSlot(engine, length, parts.coding.blockSize));
+    }
+    const carries = Array.from({ length: count + 1 }, () => engine.allocate(parts.coding.blockSize));
+    this.#builder = new BlockBuilder(parts.coding.blockSize, engine.memory, carries);
+    this.#lastTurn = performance.now();
+  }
+
+  /** Reads a whole content and sends it on its way. Returns its range, and whether it had holes. */
+  async content(input: ContentInput): Promise<{ start: number; size: number; sparse: boolean }> {
+    const start = this.address;
+    let size = 0;
+    let slot = await this.#slotFor(input.size);
+    try {
+      for (;;) {
+        size += this.#skipHole(slot, input);
+        if (size === input.size) break;
+        if (slot.filled === slot.bytes.length || slot.count === SLOT_CHUNKS) slot = await this.#nextSlot(slot);
+        const room = slot.bytes.subarray(slot.filled);
+        const pending = input.read(input.size === undefined ? room : room.subarray(0, input.size - size));
+        const length = typeof pending === "number" ? pending : await pending;
+        if (length === 0) break;
+        slot.filled += length;
+        size += length;
+        this.address += length;
+        this.#parts.onProgress?.(length);
+        if (size !== input.size) this.#cut(slot, false);
+      }
+    } finally {
+      // Also after a failed read: what was read keeps its addresses, and the next content begins with a chunk.
+      while (slot.chunked < slot.filled) {
+        if (slot.count === SLOT_CHUNKS) slot = await this.#nextSlot(slot);
+        this.#cut(slot, true);
+      }
+      this.event(() => this.#parts.index.border());
+    }
+    return { start: size === 0 ? 0 : start, size, sparse: input.sparse === true };
+  }
+
+  /** Makes sure that there is a slot for the next event. */
+  async ready(): Promise<void> {
+    await this.#slotFor(0);
+  }
+
+  /** Runs an action in order: behind all that was read before, ahead of what comes next. Needs `ready` or a content. */
+  event(run: () => void): void {
+    this.#current!.events.push({ chunk: this.#current!.count, run });
+  }
+
+  /** A slot to read into: the current one, unless a content of known size fits the next one only. */
+  async #slotFor(size: number | undefined): Promise<Slot> {
+    const slot = this.#current ?? (await this.#acquire());
+    const room = slot.bytes.length - slot.filled;
+    const fitsNext = size !== undefined && size > room && size <= slot.bytes.length;
+    const full = slot.count === SLOT_CHUNKS || slot.events.length >= SLOT_CHUNKS || room === 0;
+    return full || (fitsNext && room < slot.bytes.length / 4) ? this.#nextSlot(slot) : slot;
+  }
+
+  async #acquire(): Promise<Slot> {
+    while (this.#free.length === 0) await this.#advance(true);
+    this.#current = this.#free.pop()!;
+    resetSlot(this.#current);
+    return this.#current;
+  }
+
+  /** Sends the slot on its way; what has no cut yet moves to the next one. */
+  async #nextSlot(slot: Slot): Promise<Slot> {
+    const rest = slot.bytes.subarray(slot.chunked, slot.filled);
+    this.#submit(slot);
+    // The rest stays as it is until the slot comes round again, and the next one is taken before that.
+    const next = await this.#acquire();
+    next.bytes.set(rest);
+    next.filled = rest.length;
+    return next;
+  }
+
+  #submit(slot: Slot): void {
+    const { bytes, lengths, count, digests, fills } = slot;
+    setDigestTask(slot.digestTask, { bytes, lengths, count, digests, fills });
+    this.#parts.crew.start(slot.digestTask);
+    this.#digesting.push(slot);
+    this.#current = undefined;
+  }
+
+  /** Holes become zeros without being read, in steps of whole maximal chunks: there FastCDC cuts in zeros. */
+  #skipHole(slot: Slot, input: ContentInput): number {
+    if (slot.chunked !== slot.filled) return 0;
+    const { max } = this.#parts.coding.sizes;
+    const length = Math.floor((input.hole?.() ?? 0) / max) * max;
+    if (length === 0) return 0;
+    input.skip!(length);
+    slot.events.push({ chunk: slot.count, run: () => this.#parts.index.fill(length, 0) });
+    this.address += length;
+    this.#parts.onProgress?.(length);
+    return length;
+  }
+
+  #cut(slot: Slot, final: boolean): void {
+    const { coding, crew } = this.#parts;
+    const bytes = slot.bytes.subarray(slot.chunked, slot.filled);
+    if (final && bytes.length <= coding.sizes.min) {
+      slot.lengths[slot.count++] = bytes.length;
+      slot.chunked = slot.filled;
+      return;
+    }
+    const lengths = slot.lengths.subarray(slot.count);
+    if (coding.chunking === "cdc") {
+      const found = crew.engine.findCuts(bytes, coding.sizes, final, lengths);
+      for (let number = 0; number < found; number++) slot.chunked += (lengths[number]! & ~ZERO_CHUNK) >>> 0;
+      slot.count += found;
+      return;
+    }
+    while (slot.count < SLOT_CHUNKS) {
+      const length = Math.min(coding.blockSize, slot.filled - slot.chunked);
+      if (length === 0 || (length < coding.blockSize && !final)) return;
+      slot.lengths[slot.count++] = length;
+      slot.chunked += length;
+    }
+  }
+
+  /** Takes the steps that are ready; when asked to wait, at least one. */
+  async #advance(wait: boolean): Promise<void> {
+    const { crew, signal } = this.#parts;
+    let waits = wait;
+    for (;;) {
+      let stepped = false;
+      while (this.#encoding.length > 0 && crew.isDone(this.#encoding[0]!.encodeTask)) {
+        await this.#append(this.#encoding.shift()!);
+        stepped = true;
+      }
+      while (this.#digesting.length > 0 && crew.isDone(this.#digesting[0]!.digestTask)) {
+        this.#deduplicate(this.#digesting.shift()!);
+        stepped = true;
+      }
+      if (stepped) waits = false;
+      else if (!waits) break;
+      else if (this.#encoding.length > 0) crew.wait(this.#encoding[0]!.encodeTask);
+      else crew.wait(this.#digesting[0]!.digestTask);
+    }
+    if (performance.now() - this.#lastTurn > TURN) {
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      this.#lastTurn = performance.now();
+      signal?.throwIfAborted();
+    }
+  }
+
+  #deduplicate(slot: Slot): void {
+    const { index, totals } = this.#parts;
+    const words = new Uint32Array(slot.digests.buffer, slot.digests.byteOffset, slot.count * 8);
+    let address = slot.bytes.byteOffset;
+    let event = 0;
+    this.#builder.begin(slot);
+    for (let number = 0; number <= slot.count; number++) {
+      while (slot.events[event]?.chunk === number) slot.events[event++]!.run();
+      if (number === slot.count) break;
+      const length = (slot.lengths[number]! & ~ZERO_CHUNK) >>> 0;
+      if (slot.fills[number]! >= 0) {
+        index.fill(length, slot.fills[number]!);
+        this.#builder.pass();
+      } else {
+        const digest = words.subarray(number * 8, number * 8 + 8);
+        let location = this.#dedup.find(digest);
+        if (location === undefined) {
+          location = this.#builder.add(address, length);
+          this.#dedup.add(digest, location);
+          this.sketch.add(digest);
+          totals.unique(length);
+        } else {
+          this.#builder.pass();
+          totals.duplicate(length);
+        }
+        index.chunk(length, slot.digests.slice(number * 32, number * 32 + 32), location.block, location.offset);
+      }
+      address += length;
+    }
+    this.#builder.end();
+    this.#encode(slot);
+  }
+
+  #encode(slot: Slot): void {
+    const { coding, crew } = this.#parts;
+    setEncodeTask(slot.encodeTask, {
+      codec: coding.codec as 0 | 1 | 2,
+      level: coding.level,
+      blockCount: slot.plainLengths.length,
+      parts: slot.parts,
+      out: slot.out,
+      results: slot.results,
+    });
+    crew.start(slot.encodeTask);
+    this.#encoding.push(slot);
+  }
+
+  async #append(slot: Slot): Promise<void> {
+    const { appender, blocks, index, totals } = this.#parts;
+    let at = 0;
+    for (let number = 0; number < slot.plainLengths.length; number++) {
+      const codec = slot.results[number * 2]!;
+      const storedLength = slot.results[number * 2 + 1]!;
+      const plainLength = slot.plainLengths[number]!;
+      const offset = appender.position;
+      appender.append(slot.out.subarray(at, at + storedLength));
+      at += storedLength;
+      blocks.append({ archive: 0, codec, offset, storedLength, plainLength });
+      totals.block(codec, storedLength, plainLength);
+      index.drain();
+    }
+    await appender.flush();
+    this.#builder.release(slot.carry);
+    this.#free.push(slot);
+  }
+
+  /** Sends everything through, the open block included. */
+  async finish(): Promise<void> {
+    if (this.#current !== undefined) this.#submit(this.#current);
+    // The last slot holds nothing but the end of the open block.
+    const last = await this.#acquire();
+    last.events.push({ chunk: 0, run: () => this.#builder.close() });
+    this.#submit(last);
+    while (this.#digesting.length + this.#encoding.length > 0) await this.#advance(true);
+  }
+
+  /** Leaves no task running in memory that others will use. */
+  drainTasks(): void {
+    const running: Task[] = [
+      ...this.#digesting.map((slot) => slot.digestTask),
+      ...this.#encoding.map((slot) => slot.encodeTask),
+    ];
+    for (const task of running) this.#parts.crew.wait(task);
+  }
+}

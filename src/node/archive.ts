@@ -1,0 +1,82 @@
+// Archives of this machine: paths, threads and native codecs around core/.
+
+import { availableParallelism } from "node:os";
+import { createPortableEngine, ENGINE_SCRATCH } from "../core/portable-engine.ts";
+import { Archive, type ReadOptions } from "../core/read/archive.ts";
+import type { RangeSource } from "../core/source/source.ts";
+import { type Crew, createInlineCrew } from "../core/work/crew.ts";
+import { resolveCoding } from "../core/write/coding.ts";
+import { gatherBytes, writerHeapBytes } from "../core/write/memory.ts";
+import type { Sink } from "../core/write/sink.ts";
+import { ArchiveWriter, type WriterOptions } from "../core/write/writer.ts";
+import { openFileSource } from "./file-source.ts";
+import { chooseEngine, createPool, type EngineChoice } from "./pool.ts";
+import { openSpill } from "./spill.ts";
+
+export interface MachineOptions {
+  /** Threads that work, this one included; default: the cores. */
+  readonly workers?: number;
+  /** auto: native codecs and digest where they are; wasm: the same bytes on every machine. */
+  readonly engine?: EngineChoice;
+}
+
+const READER_MEMORY = 1024 * 1024;
+/** Input below which more threads cost more time than they save. */
+const ONE_THREAD_BYTES = 8 * 1024 * 1024;
+
+/** One thread runs everything in its own memory, several share one. */
+async function openCrew(threads: number, heapBytes: number, gather: number, choice: EngineChoice): Promise<Crew> {
+  if (threads > 1) return createPool({ threads, heapBytes, gatherBytes: gather, engine: choice });
+  const memoryBytes = heapBytes + gather + 2 * ENGINE_SCRATCH;
+  const engine = chooseEngine(await createPortableEngine({ memoryBytes }), choice);
+  return createInlineCrew({ engine, gather: engine.allocate(gather) });
+}
+
+/** How many threads for so many bytes. */
+function threadsFor(options: MachineOptions, bytes: number | undefined): number {
+  if (options.workers !== undefined) return Math.max(1, options.workers);
+  return bytes !== undefined && bytes < ONE_THREAD_BYTES ? 1 : availableParallelism();
+}
+
+/** Opens an archive file. */
+export async function openArchiveFile(path: string, options: ReadOptions & MachineOptions = {}): Promise<Archive> {
+  const source = openFileSource(path);
+  try {
+    return await openArchiveSource(source, options);
+  } catch (error) {
+    source.close();
+    throw error;
+  }
+}
+
+/** Opens an archive from any source, with this machine's threads and codecs. */
+export async function openArchiveSource(
+  source: RangeSource,
+  options: ReadOptions & MachineOptions = {},
+): Promise<Archive> {
+  const choice = options.engine ?? "auto";
+  const threads = threadsFor(options, source.size);
+  const engine = chooseEngine(await createPortableEngine({ memoryBytes: READER_MEMORY }), choice);
+  return Archive.open(
+    source,
+    { engine, threads, openCrew: (heapBytes) => openCrew(threads, heapBytes, 0, choice) },
+    options,
+  );
+}
+
+/** A writer with this machine's threads and codecs, and the crew to close after it. @param bytes input to expect, if known */
+export async function createArchiveWriter(
+  sink: Sink,
+  options: WriterOptions & MachineOptions,
+  bytes: number | undefined,
+): Promise<{ writer: ArchiveWriter; crew: Crew }> {
+  const coding = resolveCoding(options, "");
+  const threads = threadsFor(options, bytes);
+  const crew = await openCrew(threads, writerHeapBytes(coding, threads), gatherBytes(coding), options.engine ?? "auto");
+  try {
+    return { writer: await ArchiveWriter.create(sink, crew, options, openSpill), crew };
+  } catch (error) {
+    await crew.close();
+    throw error;
+  }
+}

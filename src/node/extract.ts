@@ -1,0 +1,205 @@
+// Extraction: entries in tree order, their contents through bulk reading, into a TreeWriter or one file.
+
+import { HexzError, type Warning } from "../core/errors.ts";
+import type { Entry } from "../core/format/entry.ts";
+import { type ByteString, displayName } from "../core/format/path.ts";
+import type { Archive } from "../core/read/archive.ts";
+import type { Part, Range } from "../core/read/bulk.ts";
+import type { FileOutput } from "./output-file.ts";
+import { TreeWriter, type TreeWriterOptions } from "./tree-writer.ts";
+
+export interface ExtractOptions extends TreeWriterOptions {
+  /** Which entries: by their path in the archive. Default: all. */
+  readonly select?: (entry: Entry) => boolean;
+  /** Leading components to remove; entries with no more than that are left out. */
+  readonly stripComponents?: number;
+  readonly onProgress?: (bytes: number) => void;
+}
+
+export interface Extracted {
+  readonly entries: number;
+  readonly bytes: number;
+  /** What was left out or not restored; empty when everything is as it was. */
+  readonly warnings: readonly Warning[];
+}
+
+/** An entry on its way out, as a range of the address space: of nothing, where it has no content. */
+interface EntryRange extends Range {
+  readonly entry: Entry;
+  /** Of a hard link whose first name is not extracted along: its content comes here. */
+  readonly isFile: boolean;
+}
+
+/** What spoils one entry and not the others. */
+const ENTRY_ERRORS: ReadonlySet<string> = new Set([
+  "damaged",
+  "invalid",
+  "limit_exceeded",
+  "feature_unknown",
+  "unsafe_path",
+  "device_refused",
+  "permission",
+  "wrong_type",
+  "unsupported",
+  "not_found",
+]);
+
+/**
+ * Restores entries below a directory and nothing outside it. Damaged files, refused names and what the machine cannot
+ * do are left out with a warning; everything else is restored.
+ * @throws HexzError `collision` before anything is written when something is in the way; `no_space`, `io`
+ */
+export async function extractTree(
+  archive: Archive,
+  destination: string,
+  options: ExtractOptions = {},
+): Promise<Extracted> {
+  const extraction = new Extraction(archive, destination, options);
+  try {
+    return await extraction.run();
+  } catch (error) {
+    extraction.abort();
+    throw error;
+  }
+}
+
+class Extraction {
+  readonly #archive: Archive;
+  readonly #options: ExtractOptions;
+  readonly #writer: TreeWriter;
+  readonly #warnings: Warning[] = [];
+  /** Where files went, for hard links: from the path in the archive to the one extracted. */
+  readonly #linkTargets = new Map<ByteString, ByteString>();
+  #output: FileOutput | undefined;
+  #entries = 0;
+  #bytes = 0;
+
+  constructor(archive: Archive, destination: string, options: ExtractOptions) {
+    this.#archive = archive;
+    this.#options = options;
+    this.#writer = new TreeWriter(destination, { ...options, onWarning: (warning) => this.#warnings.push(warning) });
+  }
+
+  async run(): Promise<Extracted> {
+    if (this.#writer.shared) {
+      for await (const entry of this.#selected()) this.#tolerate(entry, () => this.#writer.check(entry));
+      this.#warnings.length = 0;
+    }
+    for await (const parts of this.#archive.bulk(this.#ranges())) {
+      for (const part of parts) this.#part(part);
+    }
+    this.#writer.finish();
+    return { entries: this.#entries, bytes: this.#bytes, warnings: this.#warnings };
+  }
+
+  abort(): void {
+    this.#output?.abort();
+    this.#writer.abort();
+  }
+
+  async *#selected(): AsyncGenerator<Entry> {
+    const { select, stripComponents = 0 } = this.#options;
+    for await (const entry of this.#archive.entries()) {
+      if (select !== undefined && !select(entry)) continue;
+      if (stripComponents === 0) {
+        yield entry;
+        continue;
+      }
+      const components = entry.path.split("/");
+      if (components.length <= stripComponents) continue;
+      yield { ...entry, path: components.slice(stripComponents).join("/") as ByteString };
+    }
+  }
+
+  async *#ranges(): AsyncGenerator<EntryRange> {
+    const { stripComponents = 0 } = this.#options;
+    for await (const entry of this.#selected()) {
+      const link = entry.hardLink;
+      if (entry.type !== "file" || (link !== undefined && this.#linkTargets.has(link))) {
+        yield { entry, isFile: false, start: 0, end: 0 };
+        continue;
+      }
+      const problem = this.#rangeProblem(entry);
+      if (problem !== undefined) {
+        this.#warn(entry, problem);
+        continue;
+      }
+      const { hardLink: _, ...file } = entry;
+      if (stripComponents === 0 || link === undefined) this.#linkTargets.set(link ?? entry.path, entry.path);
+      yield { entry: file, isFile: true, start: entry.start!, end: entry.start! + entry.size! };
+    }
+  }
+
+  #rangeProblem(entry: Entry): HexzError | undefined {
+    try {
+      this.#archive.checkRange(displayName(entry.path), entry.start!, entry.size!);
+      return undefined;
+    } catch (error) {
+      return error as HexzError;
+    }
+  }
+
+  #warn({ path }: Entry, error: HexzError): void {
+    this.#warnings.push({ path, code: error.code, message: error.message });
+  }
+
+  /** Does something for one entry; false when that entry could not be. */
+  #tolerate(entry: Entry, step: () => void): boolean {
+    try {
+      step();
+      return true;
+    } catch (error) {
+      if (!(error instanceof HexzError) || !ENTRY_ERRORS.has(error.code)) throw error;
+      this.#warn(entry, error);
+      return false;
+    }
+  }
+
+  #part(part: Part<EntryRange>): void {
+    const { range, start, end } = part;
+    const { entry } = range;
+    if (!range.isFile) {
+      if (this.#tolerate(entry, () => this.#restore(entry))) this.#entries++;
+      return;
+    }
+    if (start === range.start) {
+      this.#output = undefined;
+      this.#tolerate(entry, () => {
+        this.#output = this.#writer.file(entry);
+      });
+    }
+    const output = this.#output;
+    if (output === undefined) return;
+    const kept = this.#tolerate(entry, () => {
+      if ("error" in part) throw part.error;
+      const position = start - range.start;
+      if ("bytes" in part) output.write(part.bytes, position);
+      else if (part.fill === 0) output.writeZeros(end - start, position);
+      else writeFill(output, part.fill, end - start, position);
+      this.#bytes += end - start;
+      this.#options.onProgress?.(end - start);
+      if (end === range.end) output.finish();
+    });
+    if (kept && end !== range.end) return;
+    if (kept) this.#entries++;
+    else output.abort();
+    this.#output = undefined;
+  }
+
+  #restore(entry: Entry): void {
+    if (entry.type === "directory") this.#writer.directory(entry);
+    else if (entry.type === "symlink") this.#writer.symlink(entry);
+    else if (entry.type === "file") {
+      this.#writer.hardLink({ ...entry, hardLink: this.#linkTargets.get(entry.hardLink!)! });
+    } else this.#writer.special(entry);
+  }
+}
+
+const FILL_PIECE = 65_536;
+
+function writeFill(output: FileOutput, value: number, length: number, position: number): void {
+  const piece = new Uint8Array(Math.min(length, FILL_PIECE)).fill(value);
+  for (let at = 0; at < length; at += FILL_PIECE) {
+    output.write(piece.subarray(0, Math.min(FILL_PIECE, length - at)), position + at);
+  }
+}

@@ -1,0 +1,187 @@
+// A crew of threads over one shared memory. The coordinator publishes tasks in a ring; whoever is free claims the next
+// one, the coordinator too while it waits. Nothing is sent by message, so a task costs two atomic operations.
+
+import { Worker } from "node:worker_threads";
+import type { CodecId, Engine } from "../core/engine.ts";
+import { HexzError } from "../core/errors.ts";
+import { compileBase64 } from "../core/kernels.ts";
+import { createPortableEngine, ENGINE_SCRATCH } from "../core/portable-engine.ts";
+import type { Crew } from "../core/work/crew.ts";
+import { runTask, TASK_STATE, type Task, taskAt, type Workspace } from "../core/work/task.ts";
+import { SHARED_KERNELS_BASE64 } from "./kernels-shared.generated.ts";
+import { createNativeEngine } from "./native-engine.ts";
+
+export type EngineChoice = "auto" | "native" | "wasm";
+
+/** Control words: tasks published, tasks claimed, whether to stop, then the ring of task addresses. */
+const CONTROL = { published: 0, claimed: 1, stop: 2, ring: 3 } as const;
+/** More than tasks are ever in flight. */
+const RING = 256;
+const PAGE = 65_536;
+/**
+ * Milliseconds after which the coordinator runs a task again by itself. Only a thread that died leaves one undone, and
+ * running a task twice gives the same bytes at the same place.
+ */
+const GIVE_UP = 20_000;
+
+/** What a thread is told when it starts. */
+export interface WorkerStart {
+  readonly kernels: WebAssembly.Module;
+  readonly memory: WebAssembly.Memory;
+  readonly heap: { readonly start: number; readonly end: number };
+  readonly gatherBytes: number;
+  readonly controlAddress: number;
+  readonly engine: EngineChoice;
+  readonly codecs: readonly CodecId[];
+}
+
+/** @throws HexzError `not_available` when native codecs are asked for and there are none */
+export function chooseEngine(portable: Engine, choice: EngineChoice): Engine {
+  if (choice === "wasm") return portable;
+  const native = createNativeEngine(portable);
+  if (native === undefined && choice === "native") {
+    throw new HexzError("not_available", "no native codec or digest was found on this machine", {
+      hint: "install liblz4 and libzstd, and the optional packages koffi and @napi-rs/blake-hash",
+    });
+  }
+  return native ?? portable;
+}
+
+/** A view of the control words. */
+export function controlAt(memory: WebAssembly.Memory, address: number): Int32Array {
+  return new Int32Array(memory.buffer, address, CONTROL.ring + RING);
+}
+
+/** Runs the next task that nobody has claimed. Returns false when there is none. */
+function runNext(workspace: Workspace, control: Int32Array): boolean {
+  const claimed = Atomics.load(control, CONTROL.claimed);
+  if (claimed === Atomics.load(control, CONTROL.published)) return false;
+  const address = Atomics.load(control, CONTROL.ring + (claimed & (RING - 1)));
+  if (Atomics.compareExchange(control, CONTROL.claimed, claimed, (claimed + 1) | 0) !== claimed) return true;
+  const task = taskAt(workspace.engine.memory, address >>> 0);
+  let state: number = TASK_STATE.failed;
+  try {
+    runTask(workspace, task);
+    state = TASK_STATE.done;
+  } finally {
+    Atomics.store(task.words, 0, state);
+    Atomics.notify(task.words, 0);
+  }
+  return true;
+}
+
+/** The life of a thread: tasks until it is told to stop. */
+export function serveTasks(workspace: Workspace, control: Int32Array): void {
+  for (;;) {
+    const published = Atomics.load(control, CONTROL.published);
+    if (Atomics.load(control, CONTROL.stop) !== 0) return;
+    try {
+      if (runNext(workspace, control)) continue;
+    } catch {
+      // The coordinator sees the task's state and runs it again, so that the error appears where it can be told.
+      continue;
+    }
+    Atomics.wait(control, CONTROL.published, published);
+  }
+}
+
+export interface PoolOptions {
+  /** Threads that run tasks, the coordinator included: 1 starts none. */
+  readonly threads: number;
+  /** Bytes that the coordinator will allocate. */
+  readonly heapBytes: number;
+  /** The longest block that will be put together. */
+  readonly gatherBytes: number;
+  readonly engine: EngineChoice;
+}
+
+export async function createPool(options: PoolOptions): Promise<Crew> {
+  const { threads, heapBytes, gatherBytes } = options;
+  const threadHeap = Math.ceil((2 * ENGINE_SCRATCH + gatherBytes) / PAGE) * PAGE;
+  const mainHeap = Math.ceil((2 * ENGINE_SCRATCH + gatherBytes + heapBytes + (1 << 16)) / PAGE) * PAGE;
+  const pages = (mainHeap + (threads - 1) * threadHeap) / PAGE;
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  const kernels = await compileBase64(SHARED_KERNELS_BASE64);
+  const portable = await createPortableEngine({ kernels, memory, heap: { start: 0, end: mainHeap } });
+  const engine = chooseEngine(portable, options.engine);
+  const workspace = { engine, gather: engine.allocate(gatherBytes) };
+  const controlBytes = engine.allocate((CONTROL.ring + RING) * 4);
+  const control = controlAt(memory, controlBytes.byteOffset);
+  const codecs = new Set<CodecId>();
+  let workers: Worker[] = [];
+
+  const stop = async () => {
+    Atomics.store(control, CONTROL.stop, 1);
+    Atomics.notify(control, CONTROL.published);
+    await Promise.all(workers.map((worker) => worker.terminate()));
+    workers = [];
+    Atomics.store(control, CONTROL.stop, 0);
+  };
+  const startWorkers = () => {
+    for (let number = 0; number < threads - 1; number++) {
+      const start = mainHeap + number * threadHeap;
+      const workerData: WorkerStart = {
+        kernels,
+        memory,
+        heap: { start, end: start + threadHeap },
+        gatherBytes,
+        controlAddress: controlBytes.byteOffset,
+        engine: options.engine,
+        codecs: [...codecs],
+      };
+      const worker = new Worker(workerUrl(), { workerData, execArgv: [] });
+      // A thread that fails is missed by nobody: the coordinator does the work.
+      worker.on("error", () => {});
+      worker.unref();
+      workers.push(worker);
+    }
+  };
+
+  return {
+    engine,
+    threads,
+    async load(codec) {
+      if (codecs.has(codec)) return;
+      await stop();
+      await engine.load(codec);
+      codecs.add(codec);
+    },
+    start(task) {
+      if (workers.length < threads - 1) startWorkers();
+      Atomics.store(task.words, 0, TASK_STATE.queued);
+      const published = Atomics.load(control, CONTROL.published);
+      Atomics.store(control, CONTROL.ring + (published & (RING - 1)), task.address);
+      Atomics.store(control, CONTROL.published, (published + 1) | 0);
+      Atomics.notify(control, CONTROL.published, 1);
+    },
+    isDone: (task) => Atomics.load(task.words, 0) >= TASK_STATE.done && succeeded(workspace, task),
+    wait(task) {
+      const deadline = performance.now() + GIVE_UP;
+      while (Atomics.load(task.words, 0) === TASK_STATE.queued) {
+        if (runNext(workspace, control)) continue;
+        if (performance.now() > deadline) {
+          runTask(workspace, task);
+          Atomics.store(task.words, 0, TASK_STATE.done);
+        } else {
+          Atomics.wait(task.words, 0, TASK_STATE.queued, 1000);
+        }
+      }
+      succeeded(workspace, task);
+    },
+    close: stop,
+  };
+}
+
+/** Runs a task that failed in a thread once more here, where its error reaches the caller. */
+function succeeded(workspace: Workspace, task: Task): true {
+  if (Atomics.load(task.words, 0) === TASK_STATE.failed) {
+    runTask(workspace, task);
+    Atomics.store(task.words, 0, TASK_STATE.done);
+  }
+  return true;
+}
+
+/** The thread's program stands beside this one where it is bundled, and in dist when run from the sources. */
+function workerUrl(): URL {
+  return new URL(import.meta.url.endsWith(".ts") ? "../../dist/worker.js" : "./worker.js", import.meta.url);
+}
