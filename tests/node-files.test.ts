@@ -109,7 +109,7 @@ test("createFileSink() shows the file when it is finished, not before, and refus
   expect(readdirSync(root)).toEqual([expect.stringMatching(/^\.out\.hexz-\d+-[0-9a-f]+$/)]);
   expect(statSync(join(root, readdirSync(root)[0]!), { bigint: true })).toMatchObject(sink.identity);
   sink.write(Buffer.from("world"));
-  sink.finish();
+  await sink.finish();
   sink.abort();
   expect([readdirSync(root), text(path), statSync(path).nlink]).toEqual([["out"], "hello world", 1]);
   expect(statSync(path).mode & 0o777).toBe(0o666 & ~process.umask());
@@ -136,17 +136,17 @@ test("createFileSink() refuses a file that appeared meanwhile; force replaces it
   }
 });
 
-test("createFileSink() with force replaces the file that a symlink points to, and takes names of any length", () => {
+test("createFileSink() with force replaces the file that a symlink points to, and takes names of any length", async () => {
   const root = temporaryDirectory();
   mkdirSync(join(root, "d"));
   writeFileSync(join(root, "d/real"), "old");
   symlinkSync("d/real", join(root, "link"));
   const sink = createFileSink(join(root, "link"), { force: true });
   sink.write(Buffer.from("new"));
-  sink.finish();
+  await sink.finish();
   expect([text(join(root, "d/real")), readdirSync(join(root, "d"))]).toEqual(["new", ["real"]]);
   const long = createFileSink(Buffer.concat([Buffer.from(`${root}/`), Buffer.alloc(255, 0xe9)]));
-  long.finish();
+  await long.finish();
   expect(readdirSync(root, { encoding: "latin1" }).sort()).toEqual(["d", "link", "é".repeat(255)]);
 });
 

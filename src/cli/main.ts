@@ -1,14 +1,37 @@
 #!/usr/bin/env node
-import { extractTree, openArchiveFile, pack } from "../node/index.ts";
+// The `hexz` command: signals, the call of one command, and how the process ends.
 
-const [cmd, a, b] = process.argv.slice(2);
-const t0 = performance.now();
-if (cmd === "pack") {
-  const r = await pack({ inputs: [a!], output: b!, force: true });
-  console.log(r.size, r.counts, r.coding, r.warnings.length, performance.now() - t0);
-} else if (cmd === "extract") {
-  const ar = await openArchiveFile(a!);
-  const r = await extractTree(ar, b!);
-  console.log(r.entries, r.bytes, r.warnings.slice(0, 5), performance.now() - t0);
-  await ar.close();
+import { HexzError } from "../core/errors.ts";
+import { abortAll } from "../node/abort.ts";
+import { EXIT, exitCodeOf, isBrokenPipe } from "./exit-codes.ts";
+import { run } from "./run.ts";
+import { printError } from "./terminal.ts";
+import { asHexzError } from "./text.ts";
+
+const call = { args: process.argv.slice(2), json: false, dataOnStdout: false };
+
+function fail(thrown: unknown): number {
+  abortAll();
+  const error = asHexzError(thrown);
+  if (!isBrokenPipe(error)) {
+    try {
+      printError(error, call);
+    } catch {
+      // nobody reads standard output any more
+    }
+  }
+  return exitCodeOf(error);
 }
+
+for (const [signal, exitCode] of [
+  ["SIGINT", EXIT.interrupted],
+  ["SIGTERM", EXIT.terminated],
+] as const) {
+  process.on(signal, () => {
+    fail(new HexzError("interrupted", `interrupted by ${signal}`));
+    process.exit(exitCode);
+  });
+}
+process.on("exit", abortAll);
+
+process.exit(await run(call).catch(fail));

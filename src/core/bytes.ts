@@ -2,7 +2,7 @@
 // once; nothing above sees a bigint.
 
 import { HexzError } from "./errors.ts";
-import { type ByteString, byteStringOf, bytesOf } from "./format/path.ts";
+import { type ByteString, byteStringOf } from "./format/path.ts";
 
 const MAX_SAFE = Number.MAX_SAFE_INTEGER;
 const TWO_32 = 0x1_0000_0000;
@@ -78,8 +78,17 @@ export class ByteWriter {
     return this.varint(bytes.length).raw(bytes);
   }
 
+  /** A name's bytes without a length. */
+  rawName(name: ByteString): this {
+    this.#room(name.length);
+    for (let at = 0; at < name.length; at++) this.#bytes[this.length + at] = name.charCodeAt(at);
+    this.length += name.length;
+    return this;
+  }
+
+  /** A varint length and a name's bytes. */
   name(name: ByteString): this {
-    return this.bytes(bytesOf(name));
+    return this.varint(name.length).rawName(name);
   }
 
   zeros(count: number): this {

@@ -5,6 +5,7 @@ import { randomBytes } from "node:crypto";
 import {
   closeSync,
   constants,
+  fdatasync,
   fstatSync,
   fsyncSync,
   lstatSync,
@@ -33,7 +34,7 @@ export interface FileSink extends Sink {
   /** Device and inode of the temporary, so that a walk over its directory can leave it out. */
   readonly identity: { readonly dev: bigint; readonly ino: bigint };
   write(bytes: Uint8Array): void;
-  finish(): void;
+  finish(): Promise<void>;
   abort(): void;
 }
 
@@ -81,16 +82,22 @@ export function createFileSink(path: string | Buffer, options: FileSinkOptions =
     }
   };
   const forget = onAbort(undo);
+  const behind = createWriteBehind(fd);
 
   return {
     name,
     identity: { dev: stat.dev, ino: stat.ino },
     write(bytes) {
       if (!open) throw new HexzError("io", `${name} is finished: nothing can be written to it`);
-      attempt("write to", path, () => writeAll(fd, bytes));
-    },
-    finish() {
       attempt("write to", path, () => {
+        writeAll(fd, bytes);
+        behind.wrote(bytes.length);
+      });
+    },
+    async finish() {
+      const failure = await behind.settle();
+      attempt("write to", path, () => {
+        if (failure !== undefined) throw failure;
         fsyncSync(fd);
         close();
       });
@@ -113,6 +120,37 @@ export function createFileSink(path: string | Buffer, options: FileSinkOptions =
         // someone removed it: as wished
         if (systemCode(error) !== "ENOENT") throw fromSystemError(error, "remove", temporary);
       }
+    },
+  };
+}
+
+/** Bytes written after which the system is asked to bring them to the disk. */
+const WRITE_BEHIND = 16 * 1024 * 1024;
+
+/**
+ * Has what was written brought to the disk meanwhile, so that little is left to wait for at the end. A failure is
+ * kept: the system reports it once, here and not to the last `fsync`.
+ */
+function createWriteBehind(fd: number): { wrote(length: number): void; settle(): Promise<Error | undefined> } {
+  let waiting = 0;
+  let running: Promise<void> | undefined;
+  let failure: Error | undefined;
+  return {
+    wrote(length) {
+      waiting += length;
+      if (waiting < WRITE_BEHIND || running !== undefined) return;
+      waiting = 0;
+      running = new Promise((resolve) => {
+        fdatasync(fd, (error) => {
+          failure ??= error ?? undefined;
+          running = undefined;
+          resolve();
+        });
+      });
+    },
+    async settle() {
+      await running;
+      return failure;
     },
   };
 }

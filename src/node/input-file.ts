@@ -38,7 +38,6 @@ const FAR_ENOUGH = 8 * 1024 * 1024;
  */
 export function openInput(path: string | Buffer | number, options: InputOptions = {}): ContentInput {
   if (typeof path === "number") return openDescriptor(path);
-  const name = shownPath(path);
   const { O_RDONLY, O_NONBLOCK = 0, O_NOFOLLOW = 0 } = constants;
   const stay = options.expected !== undefined && options.dereference !== true;
   let fd: number;
@@ -47,31 +46,34 @@ export function openInput(path: string | Buffer | number, options: InputOptions 
     const flags = O_RDONLY | O_NONBLOCK | (stay ? O_NOFOLLOW : 0);
     fd = withReachable(Buffer.from(path), (reachable) => openSync(reachable, flags));
   } catch (error) {
-    if (stay && systemCode(error) === "ELOOP") throw changedError(name, "it is a symlink now");
+    if (stay && systemCode(error) === "ELOOP") throw changedError(shownPath(path), "it is a symlink now");
     throw fromSystemError(error, "open", path);
   }
   try {
     const stat = fstatSync(fd, { bigint: true });
     if (options.expected !== undefined) {
       const difference = differenceOf(stat, options.expected);
-      if (difference !== undefined) throw changedError(name, difference);
+      if (difference !== undefined) throw changedError(shownPath(path), difference);
     }
-    if (stat.isFile()) return inputOf(fd, name, Number(stat.size), stat);
+    if (stat.isFile()) return inputOf(fd, path, Number(stat.size), stat);
     if (stat.isBlockDevice()) {
       const size = blockDeviceSize(fd, stat.rdev);
-      if (size === undefined) throw new HexzError("unsupported", `the size of the block device ${name} is not known`);
-      return inputOf(fd, name, size, undefined);
+      if (size === undefined)
+        throw new HexzError("unsupported", `the size of the block device ${shownPath(path)} is not known`);
+      return inputOf(fd, path, size, undefined);
     }
-    if (stat.isDirectory()) throw new HexzError("wrong_type", `${name} is a directory`, { data: { path: name } });
+    if (stat.isDirectory()) {
+      throw new HexzError("wrong_type", `${shownPath(path)} is a directory`, { data: { path: shownPath(path) } });
+    }
   } catch (error) {
     closeSync(fd);
     throw fromSystemError(error, "open", path);
   }
   closeSync(fd);
-  if (options.expected !== undefined) throw changedError(name, "it is not a file any more");
+  if (options.expected !== undefined) throw changedError(shownPath(path), "it is not a file any more");
   try {
     // a FIFO or character device that the user named: wait for its writer as `cat` does
-    return streamOf(openSync(path, O_RDONLY), name, true);
+    return streamOf(openSync(path, O_RDONLY), shownPath(path), true);
   } catch (error) {
     throw fromSystemError(error, "open", path);
   }
@@ -91,12 +93,15 @@ function openDescriptor(fd: number): ContentInput {
 }
 
 /** What is known to have its content at fixed positions. `before` is the file as it was; undefined for a device. */
-function inputOf(fd: number, name: string, size: number, before: BigIntStats | undefined): ContentInput {
+function inputOf(fd: number, path: string | Buffer, size: number, before: BigIntStats | undefined): ContentInput {
   const holes = holesOf(fd, size, before);
   let open = true;
   let position = 0;
   return {
-    name,
+    // Made when asked for: most files are packed without a word.
+    get name() {
+      return shownPath(path);
+    },
     size,
     sparse: holes.any,
     read(into) {
@@ -106,7 +111,7 @@ function inputOf(fd: number, name: string, size: number, before: BigIntStats | u
       try {
         count = readSync(fd, into, 0, wanted, position);
       } catch (error) {
-        throw fromSystemError(error, "read", name);
+        throw fromSystemError(error, "read", path);
       }
       position += count;
       return count;
@@ -116,10 +121,10 @@ function inputOf(fd: number, name: string, size: number, before: BigIntStats | u
       position += Math.min(length, size - position);
     },
     finish() {
-      if (position < size) throw changedError(name, `it shrank from ${size} to ${position} bytes`);
+      if (position < size) throw changedError(shownPath(path), `it shrank from ${size} to ${position} bytes`);
       if (before === undefined) return;
       const difference = differenceOf(fstatSync(fd, { bigint: true }), before);
-      if (difference !== undefined) throw changedError(name, difference);
+      if (difference !== undefined) throw changedError(shownPath(path), difference);
     },
     close() {
       if (open) closeSync(fd);

@@ -83,6 +83,9 @@ export function u64(value: number): Uint8Array {
   return bytes;
 }
 
+/** Of files, addresses and sizes. */
+export const MOST_BYTES = 2 ** 52 - 1;
+
 const MOST = BigInt(Number.MAX_SAFE_INTEGER);
 
 /** Reads one field after the other; `what` names the record in errors. */

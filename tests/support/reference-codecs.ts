@@ -1,7 +1,7 @@
 // The reference decoder: codecs and filters on bytes (docs/format.md, "Codecs" and "Filters").
 
 import { createDCtx, decompress, decompressUsingDict, freeDCtx, init } from "@bokuweb/zstd-wasm";
-import { Cursor, fail, rule } from "./reference-bytes.ts";
+import { Cursor, fail, limit, rule } from "./reference-bytes.ts";
 
 await init();
 
@@ -113,11 +113,12 @@ export type Step =
 export function decodeRecipe(recipe: Uint8Array, what: string): Step[] {
   const cursor = new Cursor(recipe, `${what}: filter recipe`);
   const steps: Step[] = [];
+  limit(recipe.length, 2048, cursor.what);
   rule(cursor.left > 0, `${cursor.what} is empty`);
   while (cursor.left > 0) {
     const opcode = cursor.u8();
     if (opcode < 1 || opcode > 5) fail("feature_unknown", `filter ${opcode}`);
-    const widths = [[2, 4, 8], [2, 4, 8], [1, 2, 4, 8], [1], [1, 2, 4]][opcode - 1]!;
+    const widths = [[2, 4, 8], [2, 4, 8], [1, 2, 4, 8], [1], [2, 4]][opcode - 1]!;
     const width = opcode === 4 ? 1 : cursor.u8();
     rule(widths.includes(width), `${cursor.what}: filter ${opcode} of width ${width}`);
     if (opcode === 1) steps.push({ name: "planes", width });
@@ -126,7 +127,7 @@ export function decodeRecipe(recipe: Uint8Array, what: string): Step[] {
     if (opcode === 4) steps.push({ name: "xor", width, blockNumber: cursor.varint(), offset: cursor.varint() });
     if (opcode === 5) {
       const count = cursor.varint();
-      rule(count <= 65_536, `${cursor.what}: a palette of ${count} entries`);
+      rule(count >= 1 && count <= 256, `${cursor.what}: a palette of ${count} entries`);
       const words: Uint8Array[] = [];
       for (let i = 0; i < count; i++) {
         words.push(cursor.take(width));
@@ -150,7 +151,7 @@ export function filteredLength(steps: Step[], plainLength: number): number {
   const last = steps.at(-1);
   if (last?.name !== "palette") return plainLength;
   const rest = plainLength % last.width;
-  return ((plainLength - rest) / last.width) * (last.words.length <= 256 ? 1 : 2) + rest;
+  return (plainLength - rest) / last.width + rest;
 }
 
 /** Undoes one step; `base` is as many bytes as the block has. */
@@ -184,8 +185,7 @@ export function undoStep(step: Step, bytes: Uint8Array, plainLength: number, bas
       case "xor":
         return Uint8Array.of(own[0]! ^ base![i]!);
       case "palette": {
-        const number = step.words.length <= 256 ? bytes[i]! : bytes[2 * i]! + 256 * bytes[2 * i + 1]!;
-        return step.words[number] ?? fail("damaged", `a block has the palette number ${number}`);
+        return step.words[bytes[i]!] ?? fail("damaged", `a block has the palette number ${bytes[i]}`);
       }
     }
   }

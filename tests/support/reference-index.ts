@@ -1,6 +1,6 @@
 // The reference decoder: the index (docs/format.md, "Index"). A list of all chunks, and of all blocks they lie in.
 
-import { Cursor, fail, hex, limit, rule } from "./reference-bytes.ts";
+import { Cursor, fail, hex, limit, MOST_BYTES, rule } from "./reference-bytes.ts";
 import { decodeRecipe, type Step } from "./reference-codecs.ts";
 import { KIND, type Page, readPage } from "./reference-pages.ts";
 import { type IndexChild, list, type Root, readIndexChildren } from "./reference-root.ts";
@@ -60,7 +60,7 @@ export function readIndex(file: Uint8Array, root: Root): Index {
         rule(visit(below, at, depth - 1) === at + span, `${cursor.what}: the spans do not add up to ${span}`);
       }
       at += span;
-      limit(at, Number.MAX_SAFE_INTEGER, "the index's end");
+      limit(at, MOST_BYTES, "the index's end");
     }
     return at;
   }
@@ -145,8 +145,10 @@ function readTable(cursor: Cursor, count: number, root: Root): Block[] {
     rule(offset >= 0, `${cursor.what}: a block at ${offset}`);
     const end = offset + storedLength;
     ends.set(archive, end);
-    limit(end, Number.MAX_SAFE_INTEGER, `${cursor.what}: end of a block`);
+    limit(end, MOST_BYTES, `${cursor.what}: end of a block`);
     limit(plainLength, 2 ** 24, `${cursor.what}: plain length`);
+    const most = Math.max(root.coding.blockSize, root.coding.max);
+    rule(archive > 0 || plainLength <= most, `${cursor.what}: a block of ${plainLength} bytes, over ${most}`);
     rule(storedLength >= 1, `${cursor.what}: an empty block`);
     rule(storedLength <= plainLength, `${cursor.what}: a stored block is longer than the plain one`);
     rule(codec === 0 || storedLength < plainLength, `${cursor.what}: a coded block is not smaller`);

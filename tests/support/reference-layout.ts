@@ -174,6 +174,7 @@ function checkMarks(file: Uint8Array, start: number, state: State, next: State |
     const page = readPageAt(file, at);
     if (page.kind === KIND.signatures) readSignatures(page);
     else if (page.kind === KIND.parity) {
+      rule(!salted, `the parity section at ${at} is inside an envelope`);
       places.parity = { offset: at, length: checkParity(file, page, state.root.page, mark) };
       at += places.parity.length;
     } else break;

@@ -129,7 +129,7 @@ export function checkHead(file: Uint8Array, hasEndMark: boolean): void {
   const head = file.subarray(0, HEAD_LENGTH);
   if (head.length < HEAD_LENGTH || !equal(head.subarray(0, 4), MAGIC_HEAD)) {
     if (!hasEndMark) fail("not_an_archive", "neither head nor end mark");
-    fail("invalid", "the head has another magic");
+    fail("damaged", "the head has another magic");
   }
   const cursor = new Cursor(head, "the head");
   cursor.take(4);
@@ -137,7 +137,8 @@ export function checkHead(file: Uint8Array, hasEndMark: boolean): void {
   if (version !== 2) fail("version_unknown", `the head says version ${version}`);
   if (!hasEndMark) fail("truncated", "the file does not end with an end mark");
   const kind = cursor.u32();
-  rule(equal(cursor.take(4), hash(head.subarray(0, 12)).subarray(0, 4)), "the head has another checksum");
+  const checksum = hash(head.subarray(0, 12)).subarray(0, 4);
+  if (!equal(cursor.take(4), checksum)) fail("damaged", "the head has another checksum");
   rule(kind <= 1, `the head says kind ${kind}`);
   rule(kind === 0, "the file is encrypted; the reference decoder reads plain archives");
 }

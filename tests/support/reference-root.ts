@@ -1,6 +1,6 @@
 // The reference decoder: the root page and its sections (docs/format.md, "Root").
 
-import { Cursor, equal, fail, jsonObject, limit, rule, utf8 } from "./reference-bytes.ts";
+import { Cursor, equal, fail, jsonObject, limit, MOST_BYTES, rule, utf8 } from "./reference-bytes.ts";
 import { KIND, type Page, type Ref, readPage, refReader } from "./reference-pages.ts";
 
 export interface IndexChild {
@@ -98,6 +98,7 @@ export function readRoot(file: Uint8Array, ref: Ref): Root {
     if (((required >>> bit) & 1) === 1) fail("feature_unknown", `required feature ${bit}`);
   }
   const addressSpace = cursor.u64();
+  limit(addressSpace, MOST_BYTES, "the address space");
   const state = cursor.u64();
   rule(state >= 1, "the state number is 0");
   const payloads = readSections(cursor);
@@ -195,7 +196,7 @@ export function readTreeChildren(cursor: Cursor, count: number): TreeChild[] {
 
 function readStreams(cursor: Cursor): ReferenceStream[] {
   const count = cursor.varint();
-  limit(count, 64, "number of streams");
+  limit(count, 2, "number of streams");
   const streams = list(cursor, count, () => {
     const name = utf8(cursor.sized(), "the name of a stream");
     rule(name === "disk" || name === "memory", `a stream has the name ${name}`);

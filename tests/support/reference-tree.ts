@@ -78,15 +78,17 @@ function readLeaf(page: Page, entries: ReferenceEntry[]): void {
   const cursor = new Cursor(page.payload, `the leaf of the tree at ${page.offset}`);
   let previous: Uint8Array | undefined;
   for (const _ of list(cursor, cursor.u32(), () => 0)) {
-    const before = cursor.at;
     const same = cursor.u8();
     rule(same <= 1, `${cursor.what}: an entry begins with ${same}`);
     rule(same === 0 || previous !== undefined, `${cursor.what}: its first entry has no directory`);
     const directory: Uint8Array = same === 1 ? previous! : cursor.sized();
+    const repeated = same === 0 && previous !== undefined && equal(previous, directory);
+    rule(!repeated, `${cursor.what}: an entry repeats the directory ${show(directory)}`);
     previous = directory;
     const name = cursor.sized();
-    entries.push(readRecord(cursor, directory, name));
-    limit(cursor.at - before, 1_000_000, "length of an entry");
+    const entry = readRecord(cursor, directory, name);
+    entries.push(entry);
+    limit(directory.length + name.length + entry.record.length, 1_000_000, "length of an entry");
   }
   cursor.end();
 }

@@ -4,7 +4,7 @@ import { ByteReader, ByteWriter } from "../bytes.ts";
 import { HexzError } from "../errors.ts";
 import { checkLimit, LIMITS } from "../limits.ts";
 import type { Entry, EntryType, Xattr } from "./entry.ts";
-import { type ByteString, byteStringOf, bytesOf, checkPath } from "./path.ts";
+import { type ByteString, byteStringOf, checkPath } from "./path.ts";
 
 const TYPES: readonly (EntryType | undefined)[] = [undefined, "file", "directory", "symlink", "fifo", "char", "block"];
 
@@ -26,37 +26,66 @@ const TAG = {
 } as const;
 const FIRST_OPTIONAL_TAG = 128;
 
-/** Appends type and fields; the path is not part of the record. */
-export function writeRecord(writer: ByteWriter, entry: Entry): void {
-  const scratch = new ByteWriter(64);
-  const field = (tag: number, write: (value: ByteWriter) => void) => {
-    scratch.clear();
-    write(scratch);
-    writer.u8(tag).bytes(scratch.view());
-  };
-  const number = (tag: number, value: number | undefined) => {
-    if (value !== undefined) field(tag, (out) => out.varint(value));
-  };
-  const name = (tag: number, value: ByteString | undefined) => {
-    if (value !== undefined) field(tag, (out) => out.raw(bytesOf(value)));
-  };
+/** The content of a file, where the writer put it. */
+export interface ContentRange {
+  readonly start: number;
+  readonly size: number;
+  readonly sparse: boolean;
+}
+
+/** Field values are put together here: one at a time, so one buffer serves all. */
+const value = new ByteWriter(256);
+
+function endField(writer: ByteWriter, tag: number): void {
+  writer.u8(tag).bytes(value.view());
+  value.clear();
+}
+
+function numberField(writer: ByteWriter, tag: number, number: number | undefined): void {
+  if (number === undefined) return;
+  value.varint(number);
+  endField(writer, tag);
+}
+
+function nameField(writer: ByteWriter, tag: number, name: ByteString | undefined): void {
+  if (name !== undefined) writer.u8(tag).name(name);
+}
+
+/**
+ * Appends type and fields; the path is not part of the record.
+ * @param content of a file, instead of what the entry says
+ */
+export function writeRecord(writer: ByteWriter, entry: Entry, content: ContentRange | undefined): void {
   writer.u8(TYPES.indexOf(entry.type));
-  number(TAG.start, entry.start);
-  number(TAG.size, entry.size);
-  number(TAG.mode, entry.mode);
-  number(TAG.uid, entry.uid);
-  number(TAG.gid, entry.gid);
-  name(TAG.userName, entry.userName);
-  name(TAG.groupName, entry.groupName);
-  const { mtime, device, metadata } = entry;
-  if (mtime !== undefined) field(TAG.mtime, (out) => out.svarint(mtime.seconds).varint(mtime.nanoseconds));
-  name(TAG.target, entry.target);
-  name(TAG.hardLink, entry.hardLink);
-  if (device !== undefined) field(TAG.device, (out) => out.varint(device.major).varint(device.minor));
-  const xattrs = [...(entry.xattrs ?? [])].sort((a, b) => (a.name < b.name ? -1 : 1));
-  for (const xattr of xattrs) field(TAG.xattr, (out) => out.name(xattr.name).raw(xattr.value));
-  if (entry.sparse) field(TAG.sparse, () => {});
-  if (metadata !== undefined) field(TAG.metadata, (out) => out.raw(new TextEncoder().encode(JSON.stringify(metadata))));
+  numberField(writer, TAG.start, content === undefined ? entry.start : content.start);
+  numberField(writer, TAG.size, content === undefined ? entry.size : content.size);
+  numberField(writer, TAG.mode, entry.mode);
+  numberField(writer, TAG.uid, entry.uid);
+  numberField(writer, TAG.gid, entry.gid);
+  nameField(writer, TAG.userName, entry.userName);
+  nameField(writer, TAG.groupName, entry.groupName);
+  const { mtime, device, metadata, xattrs } = entry;
+  if (mtime !== undefined) {
+    value.svarint(mtime.seconds).varint(mtime.nanoseconds);
+    endField(writer, TAG.mtime);
+  }
+  nameField(writer, TAG.target, entry.target);
+  nameField(writer, TAG.hardLink, entry.hardLink);
+  if (device !== undefined) {
+    value.varint(device.major).varint(device.minor);
+    endField(writer, TAG.device);
+  }
+  if (xattrs !== undefined) {
+    for (const xattr of [...xattrs].sort((a, b) => (a.name < b.name ? -1 : 1))) {
+      value.name(xattr.name).raw(xattr.value);
+      endField(writer, TAG.xattr);
+    }
+  }
+  if (content?.sparse ?? entry.sparse) endField(writer, TAG.sparse);
+  if (metadata !== undefined) {
+    value.raw(new TextEncoder().encode(JSON.stringify(metadata)));
+    endField(writer, TAG.metadata);
+  }
   writer.u8(0);
 }
 

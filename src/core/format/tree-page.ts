@@ -4,8 +4,8 @@ import { ByteReader, ByteWriter } from "../bytes.ts";
 import { checkLimit, LIMITS } from "../limits.ts";
 import type { Entry } from "./entry.ts";
 import { type PageRef, RefReader, RefWriter } from "./page.ts";
-import { type ByteString, bytesOf, comparePaths, displayName, joinPath, nameProblem, splitPath } from "./path.ts";
-import { readRecord, writeRecord } from "./record.ts";
+import { type ByteString, comparePaths, displayName, joinPath, nameProblem, splitPath } from "./path.ts";
+import { type ContentRange, readRecord, writeRecord } from "./record.ts";
 
 /** A page below: its first path, how many entries. */
 export interface TreeChild {
@@ -33,7 +33,7 @@ export class TreeLeafBuilder {
     return this.#first!;
   }
 
-  /** @param record what encodeRecord made of the entry */
+  /** @param record what writeCheckedRecord made of the entry */
   add(path: ByteString, record: Uint8Array): void {
     const { directory, name } = splitPath(path);
     if (directory === this.#directory) this.#entries.u8(1);
@@ -49,21 +49,14 @@ export class TreeLeafBuilder {
   }
 }
 
-/** @throws HexzError `limit_exceeded` on an entry over the limit */
-export function encodeRecord(entry: Entry): Uint8Array {
-  const writer = new ByteWriter(128);
-  writeRecord(writer, entry);
-  checkLimit(
-    `the entry "${displayName(entry.path)}"`,
-    writer.length + entry.path.length + ENTRY_OVERHEAD,
-    LIMITS.entry,
-  );
-  return writer.take();
-}
-
-/** The bytes of an entry as the content id counts them. */
-export function entryForContentId(path: ByteString, record: Uint8Array): Uint8Array {
-  return new ByteWriter(record.length + path.length + 8).bytes(bytesOf(path)).raw(record).take();
+/**
+ * Appends an entry's record. @param content of a file, instead of what the entry says
+ * @throws HexzError `limit_exceeded` on an entry over the limit
+ */
+export function writeCheckedRecord(writer: ByteWriter, entry: Entry, content: ContentRange | undefined): void {
+  writeRecord(writer, entry, content);
+  const length = writer.length + entry.path.length + ENTRY_OVERHEAD;
+  if (length > LIMITS.entry) checkLimit(`the length of the entry "${displayName(entry.path)}"`, length, LIMITS.entry);
 }
 
 function readPath(reader: ByteReader, directory: ByteString): ByteString {

@@ -139,7 +139,13 @@ export class Archive {
 
   /** All entries in tree order: a directory's children are one run. */
   async *entries(): AsyncGenerator<Entry> {
-    for (const group of await this.run(this.tree.groups())) yield* await this.run(this.tree.entries(group));
+    let last: ByteString | undefined;
+    for (const group of await this.run(this.tree.groups())) {
+      const entries = await this.run(this.tree.entries(group));
+      this.tree.checkOrder(last, entries[0]!.path);
+      last = entries.at(-1)!.path;
+      yield* entries;
+    }
   }
 
   /** The entry of a path, or undefined. A text may hold \xNN for bytes; see parsePathText. */

@@ -19,7 +19,7 @@ import {
 import type { IndexReader } from "./index-reader.ts";
 import { runAsync } from "./io.ts";
 import { type ChunkPiece, type Piece, piecesOf, sameChunk } from "./locate.ts";
-import { checkBlockPlace, damagedBlock, damagedChunk } from "./random.ts";
+import { ambiguousBlock, checkBlockPlace, damagedBlock, damagedChunk, sameBlock } from "./random.ts";
 
 const MIB = 1024 * 1024;
 /** Blocks, chunks and pieces of one slot, at most. */
@@ -160,16 +160,10 @@ export class BulkReader<R extends Range> {
   async #findLeaf(at: number): Promise<{ error: HexzError; end: number } | undefined> {
     if (this.#leaf !== undefined && this.#leaf.start <= at && at < this.#leaf.end) return undefined;
     const { index, signal } = this.#parts;
-    let end = Number.POSITIVE_INFINITY;
-    try {
-      const place = await runAsync(index.place(at), signal);
-      end = place.start + place.child.span;
-      this.#leaf = { leaf: await runAsync(index.leaf(place), signal), start: place.start, end };
-      return undefined;
-    } catch (error) {
-      if (error instanceof HexzError && error.code !== "io") return { error, end };
-      throw error;
-    }
+    const found = await runAsync(index.find(at), signal);
+    if ("error" in found) return found;
+    this.#leaf = found;
+    return undefined;
   }
 
   /** Puts a piece into the slot; false when it has no room. */
@@ -195,7 +189,11 @@ export class BulkReader<R extends Range> {
       slot.blocks.push({ block, plainAt: slot.plainLength, chunks: [] });
       slot.plainLength += block.plainLength;
     }
-    const { chunks } = slot.blocks[number]!;
+    const { block: known, chunks } = slot.blocks[number]!;
+    if (!sameBlock(known, block)) {
+      slot.parts.push({ range, start, end, error: ambiguousBlock(this.#parts.source.name, block) });
+      return true;
+    }
     const last = chunks.at(-1);
     if (last === undefined || !sameChunk(last, piece)) {
       if (slot.chunkCount === SLOT_CHUNKS) return false;

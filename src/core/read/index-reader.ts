@@ -17,9 +17,11 @@ const WHAT_INNER = "an inner index page";
 interface Node {
   readonly starts: Float64Array;
   readonly children: readonly IndexChild[];
+  /** The address behind the last. */
+  readonly end: number;
 }
 
-/** A leaf before it is read: where it is and what it covers. */
+/** A page of the index before it is read: where it is and what it covers. */
 export interface LeafPlace {
   readonly start: number;
   readonly child: IndexChild;
@@ -32,7 +34,11 @@ function nodeOf(start: number, children: readonly IndexChild[]): Node {
     starts[number] = address;
     address += children[number]!.span;
   }
-  return { starts, children };
+  return { starts, children, end: address };
+}
+
+function placesOf({ starts, children }: Node): LeafPlace[] {
+  return children.map((child, number) => ({ start: starts[number]!, child }));
 }
 
 /** The last position whose value is at most `value`. */
@@ -47,11 +53,18 @@ export function lastAtMost(sorted: Float64Array, value: number): number {
   return low;
 }
 
+/** The leaf of an address and what it covers; or why it cannot be had, and up to which address that holds. */
+export type FoundLeaf = { readonly start: number; readonly end: number } & (
+  | { readonly leaf: IndexLeaf }
+  | { readonly error: HexzError }
+);
+
 export class IndexReader {
   readonly #context: PageContext;
   readonly #top: TreeTop<IndexChild>;
   readonly #rootNode: Node;
-  readonly #inner = new Cache<number, Node>(CACHE_BYTES);
+  // By the address where they begin, and by level: that is unique even in an index that names one page twice.
+  readonly #inner = new Cache<string, Node>(CACHE_BYTES);
   readonly #leaves = new Cache<number, IndexLeaf>(CACHE_BYTES);
 
   constructor(context: PageContext, root: Root) {
@@ -60,12 +73,13 @@ export class IndexReader {
     this.#rootNode = nodeOf(0, root.index.children);
   }
 
-  *#node(start: number, child: IndexChild): Io<Node> {
-    const known = this.#inner.get(child.ref.offset);
+  *#node(depth: number, start: number, child: IndexChild): Io<Node> {
+    const key = `${depth} ${start}`;
+    const known = this.#inner.get(key);
     if (known !== undefined) return known;
     const payload = yield* readPage(this.#context, child.ref, PAGE_KIND.indexInner, WHAT_INNER);
     const node = nodeOf(start, decodeIndexInner(payload, { start, span: child.span }, this.#name(WHAT_INNER)));
-    this.#inner.set(child.ref.offset, node, child.ref.bodyLength);
+    this.#inner.set(key, node, child.ref.bodyLength);
     return node;
   }
 
@@ -73,26 +87,36 @@ export class IndexReader {
     return `${what} of ${this.#context.source.name}`;
   }
 
-  /** The leaf that covers an address of the address space. */
-  *place(address: number): Io<LeafPlace> {
+  /** The leaf that covers an address of the address space. @throws HexzError `io`; what is broken is returned */
+  *find(address: number): Io<FoundLeaf> {
     let node = this.#rootNode;
-    for (let depth = this.#top.depth; ; depth--) {
-      const number = lastAtMost(node.starts, address);
-      const child = node.children[number];
-      if (child === undefined)
-        throw new HexzError("invalid", `${this.#context.source.name} has no index page for address ${address}`);
-      const start = node.starts[number]!;
-      if (depth === 0) return { start, child };
-      node = yield* this.#node(start, child);
+    let start = 0;
+    let end = node.end;
+    try {
+      for (let depth = this.#top.depth; ; depth--) {
+        const number = lastAtMost(node.starts, address);
+        const child = node.children[number];
+        if (child === undefined) {
+          throw new HexzError("invalid", `${this.#context.source.name} has no index page for address ${address}`);
+        }
+        start = node.starts[number]!;
+        end = start + child.span;
+        if (depth === 0) return { leaf: yield* this.#leaf({ start, child }), start, end };
+        node = yield* this.#node(depth, start, child);
+      }
+    } catch (error) {
+      if (error instanceof HexzError && error.code !== "io" && error.code !== "interrupted")
+        return { error, start, end };
+      throw error;
     }
   }
 
-  *leaf({ start, child }: LeafPlace): Io<IndexLeaf> {
-    const known = this.#leaves.get(child.ref.offset);
+  *#leaf({ start, child }: LeafPlace): Io<IndexLeaf> {
+    const known = this.#leaves.get(start);
     if (known !== undefined) return known;
     const payload = yield* readPage(this.#context, child.ref, PAGE_KIND.indexLeaf, WHAT_LEAF);
     const leaf = decodeIndexLeaf(payload, { start, span: child.span }, this.#name(WHAT_LEAF));
-    this.#leaves.set(child.ref.offset, leaf, child.ref.bodyLength);
+    this.#leaves.set(start, leaf, child.ref.bodyLength);
     return leaf;
   }
 
@@ -102,17 +126,14 @@ export class IndexReader {
     return decodeIndexLeaf(payload, { start, span: child.span }, this.#name(WHAT_LEAF));
   }
 
-  /** All leaves in address order; reads the inner pages. */
-  *places(): Io<LeafPlace[]> {
-    let nodes = [this.#rootNode];
-    for (let depth = this.#top.depth; depth > 0; depth--) {
-      const below: Node[] = [];
-      for (const node of nodes) {
-        for (const [number, child] of node.children.entries())
-          below.push(yield* this.#node(node.starts[number]!, child));
-      }
-      nodes = below;
-    }
-    return nodes.flatMap((node) => node.children.map((child, number) => ({ start: node.starts[number]!, child })));
+  /** The pages below an inner page, with the addresses where they begin. */
+  *below({ start, child }: LeafPlace): Io<LeafPlace[]> {
+    const payload = yield* readPage(this.#context, child.ref, PAGE_KIND.indexInner, WHAT_INNER);
+    return placesOf(nodeOf(start, decodeIndexInner(payload, { start, span: child.span }, this.#name(WHAT_INNER))));
+  }
+
+  /** The children of the root. */
+  get top(): LeafPlace[] {
+    return placesOf(this.#rootNode);
   }
 }

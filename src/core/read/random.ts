@@ -15,6 +15,7 @@ import type { PageContext } from "./pages.ts";
 const LONGEST_REQUEST = 8 * 1024 * 1024;
 
 interface PlainBlock {
+  readonly block: BlockRef;
   readonly bytes: Uint8Array;
   /** The chunks whose digests were checked, by where they begin. */
   readonly verified: Map<number, ChunkPiece>;
@@ -34,6 +35,33 @@ export function checkBlockPlace(block: BlockRef, size: number, name: string): vo
   }
 }
 
+/** Whether two records of one place are of one block: a hostile index may describe what begins there in two ways. */
+export function sameBlock(a: BlockRef, b: BlockRef): boolean {
+  return (
+    a.offset === b.offset &&
+    a.storedLength === b.storedLength &&
+    a.plainLength === b.plainLength &&
+    a.codec === b.codec &&
+    a.archive === b.archive
+  );
+}
+
+export function ambiguousBlock(name: string, { offset }: BlockRef): HexzError {
+  return new HexzError("invalid", `the index of ${name} describes the block at ${offset} in two ways`);
+}
+
+function allocate(length: number): Uint8Array {
+  try {
+    return new Uint8Array(length);
+  } catch (cause) {
+    throw new HexzError("limit_exceeded", `${length} bytes are too many to be read at once`, {
+      hint: "read it range by range",
+      data: { length },
+      cause,
+    });
+  }
+}
+
 export class RandomReader {
   readonly #context: PageContext;
   readonly #index: IndexReader;
@@ -49,10 +77,11 @@ export class RandomReader {
 
   /** The bytes of logical addresses [start, end). */
   *read(start: number, end: number): Io<Uint8Array> {
-    const out = new Uint8Array(end - start);
+    const out = allocate(end - start);
     for (let at = start; at < end; ) {
-      const leaf = yield* this.#index.leaf(yield* this.#index.place(at));
-      const plan = locate(leaf, at, end);
+      const found = yield* this.#index.find(at);
+      if ("error" in found) throw found.error;
+      const plan = locate(found.leaf, at, end);
       yield* this.#execute(plan, out, start);
       at = plan.end;
     }
@@ -65,6 +94,7 @@ export class RandomReader {
     for (const wanted of plan.blocks) {
       const known = this.#blocks.get(wanted.block.offset);
       if (known === undefined) missing.push(wanted);
+      else if (!sameBlock(known.block, wanted.block)) throw ambiguousBlock(this.#context.source.name, wanted.block);
       else this.#slice(wanted.block, known, wanted.pieces, out, base);
     }
     if (missing.length === 0) return;
@@ -90,7 +120,7 @@ export class RandomReader {
     } catch (cause) {
       throw damagedBlock(this.#context.source.name, block, cause);
     }
-    return { bytes, verified: new Map() };
+    return { block, bytes, verified: new Map() };
   }
 
   #slice(block: BlockRef, plain: PlainBlock, pieces: readonly ChunkPiece[], out: Uint8Array, base: number): void {

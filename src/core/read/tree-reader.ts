@@ -1,5 +1,7 @@
 // The tree of an archive: from a path to its entry, and all entries in order.
 
+import { equalBytes } from "../bytes.ts";
+import { HexzError } from "../errors.ts";
 import type { Entry } from "../format/entry.ts";
 import { PAGE_KIND } from "../format/page.ts";
 import { type ByteString, comparePaths } from "../format/path.ts";
@@ -25,11 +27,15 @@ function childFor(children: readonly TreeChild[], path: ByteString): TreeChild |
   return children[low];
 }
 
+function sameChild(a: TreeChild, b: TreeChild): boolean {
+  return a.path === b.path && a.count === b.count && equalBytes(a.ref.digest, b.ref.digest);
+}
+
 export class TreeReader {
   readonly #context: PageContext;
   readonly #top: TreeTop<TreeChild>;
-  readonly #inner = new Cache<number, TreeChild[]>(CACHE_BYTES);
-  readonly #leaves = new Cache<number, Entry[]>(CACHE_BYTES);
+  readonly #inner = new Cache<number, { child: TreeChild; children: TreeChild[] }>(CACHE_BYTES);
+  readonly #leaves = new Cache<number, { child: TreeChild; entries: Entry[] }>(CACHE_BYTES);
 
   constructor(context: PageContext, root: Root) {
     this.#context = context;
@@ -38,10 +44,9 @@ export class TreeReader {
 
   *#children(child: TreeChild): Io<TreeChild[]> {
     const known = this.#inner.get(child.ref.offset);
-    if (known !== undefined) return known;
-    const payload = yield* readPage(this.#context, child.ref, PAGE_KIND.treeInner, "an inner tree page");
-    const children = decodeTreeInner(payload, child, `an inner tree page of ${this.#context.source.name}`);
-    this.#inner.set(child.ref.offset, children, child.ref.bodyLength);
+    if (known !== undefined && sameChild(known.child, child)) return known.children;
+    const children = yield* this.below(child);
+    this.#inner.set(child.ref.offset, { child, children }, child.ref.bodyLength);
     return children;
   }
 
@@ -52,13 +57,23 @@ export class TreeReader {
       child = childFor(yield* this.#children(child), path);
     }
     if (child === undefined) return undefined;
-    let entries = this.#leaves.get(child.ref.offset);
-    if (entries === undefined) {
-      const payload = yield* readPage(this.#context, child.ref, PAGE_KIND.treeLeaf, "a tree page");
-      entries = this.#decode(payload, child);
-      this.#leaves.set(child.ref.offset, entries, payload.length);
-    }
+    const known = this.#leaves.get(child.ref.offset);
+    if (known !== undefined && sameChild(known.child, child)) return known.entries.find((entry) => entry.path === path);
+    const payload = yield* readPage(this.#context, child.ref, PAGE_KIND.treeLeaf, "a tree page");
+    const entries = this.#decode(payload, child);
+    this.#leaves.set(child.ref.offset, { child, entries }, payload.length);
     return entries.find((entry) => entry.path === path);
+  }
+
+  /** The pages below an inner page. */
+  *below(child: TreeChild): Io<TreeChild[]> {
+    const payload = yield* readPage(this.#context, child.ref, PAGE_KIND.treeInner, "an inner tree page");
+    return decodeTreeInner(payload, child, `an inner tree page of ${this.#context.source.name}`);
+  }
+
+  /** The children of the root. */
+  get top(): readonly TreeChild[] {
+    return this.#top.children;
   }
 
   #decode(payload: Uint8Array, child: TreeChild): Entry[] {
@@ -70,7 +85,12 @@ export class TreeReader {
     let level = this.#top.children;
     for (let depth = this.#top.depth; depth > 0; depth--) {
       const below: TreeChild[] = [];
-      for (const child of level) below.push(...(yield* this.#children(child)));
+      for (const child of level) {
+        for (const next of yield* this.#children(child)) {
+          this.checkOrder(below.at(-1)?.path, next.path);
+          below.push(next);
+        }
+      }
       level = below;
     }
     const groups: TreeChild[][] = [];
@@ -95,9 +115,26 @@ export class TreeReader {
     );
     const entries: Entry[] = [];
     for (const [number, child] of group.entries()) {
-      const payload = openPage(this.#context, pages[number]!, child.ref, PAGE_KIND.treeLeaf, "a tree page");
-      for (const entry of this.#decode(payload, child)) entries.push(entry);
+      this.checkOrder(entries.at(-1)?.path, child.path);
+      for (const entry of this.decodeLeaf(child, pages[number]!).entries) entries.push(entry);
     }
     return entries;
+  }
+
+  /** Decodes the bytes of a leaf that were fetched with others. */
+  decodeLeaf(child: TreeChild, bytes: Uint8Array): { entries: Entry[]; payload: Uint8Array } {
+    const payload = openPage(this.#context, bytes, child.ref, PAGE_KIND.treeLeaf, "a tree page");
+    return { entries: this.#decode(payload, child), payload };
+  }
+
+  /**
+   * Pages that overlap could make a listing without end out of a short file: one page, named often.
+   * @throws HexzError `invalid`
+   */
+  checkOrder(before: ByteString | undefined, path: ByteString): void {
+    if (before === undefined || comparePaths(before, path) < 0) return;
+    throw new HexzError("invalid", `the tree pages of ${this.#context.source.name} are not in order`, {
+      data: { before, path },
+    });
   }
 }

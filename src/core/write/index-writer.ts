@@ -1,14 +1,14 @@
 // The index of the archive being written: chunk records in address order become leaf pages as soon as their blocks are
 // appended, and inner pages at the end.
 
-import { ByteWriter } from "../bytes.ts";
 import type { DigestOf } from "../digest.ts";
-import type { Engine, Hasher } from "../engine.ts";
+import type { Engine } from "../engine.ts";
 import { encodeIndexInner, type IndexChild, IndexLeafBuilder } from "../format/index-page.ts";
 import { encodePageBody, PAGE_KIND } from "../format/page.ts";
 import type { TreeTop } from "../format/root.ts";
 import { TARGETS } from "../limits.ts";
 import type { Appender } from "./appender.ts";
+import { BatchedHasher } from "./batched-hasher.ts";
 import type { BlockTable } from "./block-table.ts";
 import { appendPage, buildTop, LeafPages } from "./leaf-pages.ts";
 import type { Scratch } from "./scratch.ts";
@@ -30,8 +30,8 @@ export class IndexWriter {
   readonly #blocks: BlockTable;
   readonly #leaves: LeafPages<number>;
   readonly #totals: Totals;
-  readonly #hasher: Hasher;
-  readonly #hashed = new ByteWriter(64);
+  /** Of all records, for the content id. */
+  readonly #hasher: BatchedHasher;
   #leaf = new IndexLeafBuilder(0);
   /** Records whose blocks are not all appended, in address order from #head on. */
   #queue: Pending[] = [];
@@ -57,7 +57,7 @@ export class IndexWriter {
     this.#blocks = parts.blocks;
     this.#leaves = new LeafPages(parts.scratch, parts.digestOf);
     this.#totals = parts.totals;
-    this.#hasher = parts.engine.createHasher();
+    this.#hasher = new BatchedHasher(parts.engine.createHasher());
   }
 
   /** A run of one byte value; neighbours of one value become one record, up to the next border. */
@@ -74,7 +74,8 @@ export class IndexWriter {
   chunk(length: number, digest: Uint8Array, block: number, offset: number): void {
     this.border();
     this.address += length;
-    this.#hash(length, 1, (record) => record.raw(digest));
+    this.#hasher.pending.u64(length).u8(1).raw(digest);
+    this.#hasher.flushIfLong();
     this.#queue.push({ length, digest, block, offset });
     this.drain();
   }
@@ -85,16 +86,10 @@ export class IndexWriter {
     if (run === undefined) return;
     this.#openFill = undefined;
     this.#totals.fill(run.length);
-    this.#hash(run.length, 0, (record) => record.u8(run.fill));
+    this.#hasher.pending.u64(run.length).u8(0).u8(run.fill);
+    this.#hasher.flushIfLong();
     this.#queue.push(run);
     this.drain();
-  }
-
-  /** Adds a record to what the content id says of the chunks. */
-  #hash(length: number, kind: number, write: (record: ByteWriter) => void): void {
-    this.#hashed.clear();
-    write(this.#hashed.u64(length).u8(kind));
-    this.#hasher.update(this.#hashed.view());
   }
 
   /**

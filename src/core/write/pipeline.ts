@@ -3,6 +3,7 @@
 // depend on the number of threads.
 
 import { ZERO_CHUNK } from "../engine.ts";
+import type { ContentRange } from "../format/record.ts";
 import type { Coding } from "../format/root.ts";
 import type { Crew } from "../work/crew.ts";
 import { setDigestTask, setEncodeTask, type Task } from "../work/task.ts";
@@ -22,7 +23,7 @@ const TURN = 100;
 
 /** Where slots are and how long: enough to keep all threads busy, little enough to stay in the caches. */
 export function slotPlan(coding: Coding, threads: number): { length: number; count: number } {
-  return { length: Math.max(MIB, 2 * coding.sizes.max), count: threads === 1 ? 2 : threads + 4 };
+  return { length: Math.max(2 * MIB, 2 * coding.sizes.max), count: threads === 1 ? 2 : threads + 4 };
 }
 
 export interface PipelineParts {
@@ -62,7 +63,7 @@ export class Pipeline {
   }
 
   /** Reads a whole content and sends it on its way. Returns its range, and whether it had holes. */
-  async content(input: ContentInput): Promise<{ start: number; size: number; sparse: boolean }> {
+  async content(input: ContentInput): Promise<ContentRange> {
     const start = this.address;
     let size = 0;
     let slot = await this.#slotFor(input.size);

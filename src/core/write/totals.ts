@@ -48,10 +48,11 @@ export class Totals {
     this.#counts.originalSize += size;
   }
 
-  entry(entry: Entry): void {
+  /** @param size of a file's content */
+  entry(entry: Entry, size: number): void {
     if (entry.type === "file") {
       this.#counts.files++;
-      if (entry.hardLink === undefined) this.#counts.originalSize += entry.size!;
+      if (entry.hardLink === undefined) this.#counts.originalSize += size;
     } else if (entry.type === "directory") this.#counts.directories++;
     else if (entry.type === "symlink") this.#counts.symlinks++;
     else this.#counts.other++;

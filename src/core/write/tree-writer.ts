@@ -1,21 +1,18 @@
 // The tree of the archive being written: entries in key order become leaf pages as they come, inner pages at the end.
 
+import { ByteWriter } from "../bytes.ts";
 import type { DigestOf } from "../digest.ts";
-import type { Engine, Hasher } from "../engine.ts";
+import type { Engine } from "../engine.ts";
 import { HexzError } from "../errors.ts";
 import type { Entry } from "../format/entry.ts";
 import { encodePageBody, PAGE_KIND } from "../format/page.ts";
-import { type ByteString, checkPath, comparePaths, displayName } from "../format/path.ts";
+import { type ByteString, checkPath, comparePaths, displayName, splitPath } from "../format/path.ts";
+import type { ContentRange } from "../format/record.ts";
 import type { TreeTop } from "../format/root.ts";
-import {
-  encodeRecord,
-  encodeTreeInner,
-  entryForContentId,
-  type TreeChild,
-  TreeLeafBuilder,
-} from "../format/tree-page.ts";
+import { encodeTreeInner, type TreeChild, TreeLeafBuilder, writeCheckedRecord } from "../format/tree-page.ts";
 import { checkLimit, LIMITS, TARGETS } from "../limits.ts";
 import type { Appender } from "./appender.ts";
+import { BatchedHasher } from "./batched-hasher.ts";
 import type { IndexWriter } from "./index-writer.ts";
 import { appendPage, buildTop, LeafPages } from "./leaf-pages.ts";
 import type { Scratch } from "./scratch.ts";
@@ -23,13 +20,24 @@ import type { Scratch } from "./scratch.ts";
 /** Lengths, count, offset, body length and digest of a child without its path, at most. */
 const CHILD_LENGTH = 64;
 
-/** @throws HexzError when the path cannot be in an archive */
-export function checkEntryPath(path: ByteString): void {
-  checkPath(path);
-  checkLimit("the length of a path", path.length, LIMITS.path);
-  const components = path.split("/");
-  checkLimit("the depth of a path", components.length, LIMITS.pathComponents);
-  for (const component of components) checkLimit("the length of a name", component.length, LIMITS.component);
+/** Checks paths that come in tree order; a directory that is the one before is not looked at again. */
+export class PathChecker {
+  #directory: ByteString | undefined;
+
+  /** @throws HexzError when the path cannot be in an archive */
+  check(path: ByteString): void {
+    const { directory, name } = splitPath(path);
+    if (directory !== this.#directory) {
+      checkPath(directory);
+      const components = directory.split("/");
+      checkLimit("the depth of a path", components.length + 1, LIMITS.pathComponents);
+      for (const component of components) checkLimit("the length of a name", component.length, LIMITS.component);
+      this.#directory = directory;
+    }
+    if (path !== "") checkPath(name);
+    checkLimit("the length of a name", name.length, LIMITS.component);
+    checkLimit("the length of a path", path.length, LIMITS.path);
+  }
 }
 
 export class TreeWriter {
@@ -38,7 +46,9 @@ export class TreeWriter {
   readonly #appender: Appender;
   readonly #index: IndexWriter;
   readonly #leaves: LeafPages<{ path: ByteString; count: number }>;
-  readonly #hasher: Hasher;
+  /** Of all entries, for the content id. */
+  readonly #hasher: BatchedHasher;
+  readonly #record = new ByteWriter(1024);
   #leaf = new TreeLeafBuilder();
   #last: ByteString | undefined;
 
@@ -54,18 +64,24 @@ export class TreeWriter {
     this.#appender = parts.appender;
     this.#index = parts.index;
     this.#leaves = new LeafPages(parts.scratch, parts.digestOf);
-    this.#hasher = parts.engine.createHasher();
+    this.#hasher = new BatchedHasher(parts.engine.createHasher());
   }
 
-  /** Adds the next entry in key order. Its content, if any, must be in the index already. */
-  add(entry: Entry): void {
+  /**
+   * Adds the next entry in key order. Its content, if any, must be in the index already.
+   * @param content of a file, instead of what the entry says
+   */
+  add(entry: Entry, content: ContentRange | undefined): void {
     if (this.#last !== undefined && comparePaths(this.#last, entry.path) >= 0) {
       const order = this.#last === entry.path ? "is there twice" : `comes after "${displayName(this.#last)}"`;
       throw new HexzError("usage", `the entry "${displayName(entry.path)}" ${order}; entries come in tree order`);
     }
     this.#last = entry.path;
-    const record = encodeRecord(entry);
-    this.#hasher.update(entryForContentId(entry.path, record));
+    this.#record.clear();
+    writeCheckedRecord(this.#record, entry, content);
+    const record = this.#record.view();
+    this.#hasher.pending.name(entry.path).raw(record);
+    this.#hasher.flushIfLong();
     const length = record.length + entry.path.length + 16;
     if (this.#leaf.count > 0 && this.#leaf.length + length > TARGETS.treeLeaf) this.#closeLeaf();
     this.#leaf.add(entry.path, record);

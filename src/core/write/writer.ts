@@ -9,6 +9,7 @@ import type { Entry } from "../format/entry.ts";
 import { encodeHead } from "../format/head.ts";
 import { encodePageBody, PAGE_KIND } from "../format/page.ts";
 import { type ByteString, displayName } from "../format/path.ts";
+import type { ContentRange } from "../format/record.ts";
 import { type Coding, type Counts, encodeRoot, encodeStreams, type Stream } from "../format/root.ts";
 import type { Crew } from "../work/crew.ts";
 import { Appender } from "./appender.ts";
@@ -21,7 +22,7 @@ import { Pipeline } from "./pipeline.ts";
 import { createMemoryScratch, type Scratch } from "./scratch.ts";
 import type { Sink } from "./sink.ts";
 import { Totals } from "./totals.ts";
-import { checkEntryPath, TreeWriter } from "./tree-writer.ts";
+import { PathChecker, TreeWriter } from "./tree-writer.ts";
 
 export interface WriterOptions extends CodingOptions {
   /** Kept in the archive's metadata. */
@@ -58,7 +59,8 @@ export class ArchiveWriter {
   readonly #totals = new Totals();
   readonly #streams: Stream[] = [];
   /** Ranges of files that hard links may name; only those with more than one link are worth keeping. */
-  readonly #linkable = new Map<ByteString, { start: number; size: number; sparse?: boolean }>();
+  readonly #linkable = new Map<ByteString, ContentRange>();
+  readonly #paths = new PathChecker();
   #entryCount = 0;
 
   private constructor(sink: Sink, crew: Crew, options: WriterOptions, openScratch: () => Scratch) {
@@ -117,28 +119,27 @@ export class ArchiveWriter {
    * any other failure to read, it is not, and the writer can go on.
    */
   async addFile(entry: Entry, input: ContentInput, options: { linkable?: boolean } = {}): Promise<void> {
-    checkEntryPath(entry.path);
-    const { start, size, sparse } = await this.#pipeline.content(input);
-    const range = sparse || entry.sparse ? { start, size, sparse: true } : { start, size };
-    if (options.linkable) this.#linkable.set(entry.path, range);
-    this.#add({ ...entry, ...range });
+    this.#paths.check(entry.path);
+    const content = await this.#pipeline.content(input);
+    if (options.linkable) this.#linkable.set(entry.path, content);
+    this.#add(entry, content);
     input.finish();
   }
 
   /** Adds an entry without content of its own: anything but a file, or a hard link to an earlier file. */
   async addEntry(entry: Entry): Promise<void> {
-    checkEntryPath(entry.path);
+    this.#paths.check(entry.path);
     // Events need a slot to stand in.
     await this.#pipeline.ready();
-    if (entry.hardLink === undefined) return this.#add(entry);
-    const range = this.#linkable.get(entry.hardLink);
-    if (range === undefined) {
+    if (entry.hardLink === undefined) return this.#add(entry, undefined);
+    const content = this.#linkable.get(entry.hardLink);
+    if (content === undefined) {
       throw new HexzError(
         "usage",
         `"${displayName(entry.path)}" links to "${displayName(entry.hardLink)}", which was not packed`,
       );
     }
-    this.#add({ ...entry, ...range });
+    this.#add(entry, content);
   }
 
   /** Whether a later entry may be a hard link to this path. */
@@ -146,12 +147,13 @@ export class ArchiveWriter {
     return this.#linkable.has(path);
   }
 
-  #add(entry: Entry): void {
+  #add(entry: Entry, content: ContentRange | undefined): void {
     // The tree begins with the root directory, whether or not anything is known of it.
-    if (this.#entryCount === 0 && entry.path !== "") this.#add({ path: "" as ByteString, type: "directory" });
+    if (this.#entryCount === 0 && entry.path !== "")
+      this.#add({ path: "" as ByteString, type: "directory" }, undefined);
     this.#entryCount++;
-    this.#totals.entry(entry);
-    this.#pipeline.event(() => this.#tree.add(entry));
+    this.#totals.entry(entry, content?.size ?? 0);
+    this.#pipeline.event(() => this.#tree.add(entry, content));
   }
 
   /** Writes what remains and finishes the sink. */

@@ -1,0 +1,100 @@
+// ARCHIVE as it is given on the command line: a path, or "-" for standard input; and the two ways to open it.
+
+import { closeSync, fstatSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { HexzError } from "../core/errors.ts";
+import { TAIL_LENGTH } from "../core/limits.ts";
+import { createPortableEngine } from "../core/portable-engine.ts";
+import { Archive } from "../core/read/archive.ts";
+import type { RangeSource } from "../core/source/source.ts";
+import { withTail } from "../core/source/tail.ts";
+import { fromSystemError } from "../node/errors.ts";
+import { openFileSource } from "../node/file-source.ts";
+
+const STDIN = "-";
+const URL_START = /^(https?|s3):\/\//i;
+const PIECE = 1024 * 1024;
+const LOOKING_MEMORY = 1024 * 1024;
+/** How much before the root may be needed as well: the metadata, as a rule. */
+const BEFORE_ROOT = 64 * 1024;
+
+/** @throws HexzError `not_available` for a URL */
+export function refuseUrl(path: string): void {
+  if (URL_START.test(path)) {
+    throw new HexzError("not_available", `"${path}" is a URL: remote archives are not available yet`);
+  }
+}
+
+/** The bytes of an ARCHIVE argument. */
+export function openArgument(archive: string): RangeSource {
+  refuseUrl(archive);
+  if (archive !== STDIN) return openFileSource(archive);
+  return fstatSync(0).isFile() ? openFileSource("/dev/stdin") : spoolStdin();
+}
+
+/** An archive is read from its end, so a pipe goes through a temporary file first. */
+function spoolStdin(): RangeSource {
+  const folder = mkdtempSync(join(tmpdir(), "hexz-"));
+  try {
+    const path = join(folder, "stdin");
+    const fd = openSync(path, "wx", 0o600);
+    try {
+      const buffer = Buffer.allocUnsafe(PIECE);
+      for (let count = readSome(buffer); count > 0; count = readSome(buffer)) {
+        for (let at = 0; at < count; ) at += writeSync(fd, buffer, at, count - at);
+      }
+    } finally {
+      closeSync(fd);
+    }
+    // open, it needs no name any more
+    return openFileSource(path);
+  } catch (error) {
+    throw fromSystemError(error, "keep standard input in", tmpdir());
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+function readSome(buffer: Buffer): number {
+  for (;;) {
+    try {
+      return readSync(0, buffer);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === "EOF") return 0;
+      if (code !== "EAGAIN") throw fromSystemError(error, "read", "standard input");
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+    }
+  }
+}
+
+/**
+ * An archive to look at: its root and pages, but no blocks. Loads no codec, no native code and no threads, and needs
+ * one read, two when the root is long.
+ */
+export async function openToLook(source: RangeSource): Promise<Archive> {
+  const engine = await createPortableEngine({ memoryBytes: LOOKING_MEMORY });
+  const openCrew = () => Promise.reject(new HexzError("usage", "this archive was opened to look at"));
+  // Blocks are not decoded, and pages need nothing that has to be loaded.
+  const machinery = { engine: { ...engine, load: async () => {} }, threads: 1, openCrew };
+  return Archive.open(withLongTail(source), machinery);
+}
+
+/** A read near the end, which a long root makes necessary, takes along what stands before the root. */
+function withLongTail(source: RangeSource): RangeSource {
+  let current = source;
+  return {
+    name: source.name,
+    size: source.size,
+    async read(start, end, signal) {
+      const length = source.size - start;
+      if (current === source && length > TAIL_LENGTH && end > source.size - TAIL_LENGTH) {
+        const from = Math.max(0, start - BEFORE_ROOT);
+        current = withTail(source, await source.read(from, source.size, signal));
+      }
+      return current.read(start, end, signal);
+    },
+    close: () => source.close?.(),
+  };
+}

@@ -1,0 +1,86 @@
+// Options that several commands share, and those that later versions will have: known, refused, and not in the help.
+
+import { Option } from "@commander-js/extra-typings";
+import { InvalidArgumentError } from "commander";
+import { HexzError } from "../core/errors.ts";
+import { parseSize } from "./sizes.ts";
+
+/** A whole number. @param min the smallest that makes sense */
+export function countParser(min: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= min && Number.isSafeInteger(value)) return value;
+    throw new InvalidArgumentError(`It must be a whole number${min > 0 ? ` from ${min}` : ""}.`);
+  };
+}
+
+export function sizeParser(text: string): number {
+  try {
+    return parseSize(text);
+  } catch (error) {
+    throw new InvalidArgumentError((error as HexzError).hint ?? "");
+  }
+}
+
+export function collect(text: string, before: string[] = []): string[] {
+  return [...before, text];
+}
+
+export const JSON_OPTION = new Option("--json", "print one JSON document");
+export const QUIET = new Option("-s, --quiet", "print no progress and no summary");
+/** The original's word. */
+export const SILENT = new Option("--silent").hideHelp();
+export const PROGRESS = new Option("--progress <how>", "on standard error: on a terminal only, never, or as JSON lines")
+  .choices(["auto", "none", "json"] as const)
+  .default("auto" as const);
+export const ENGINE = new Option("--engine <which>", "codecs and hashing; wasm gives the same bytes on every machine")
+  .choices(["auto", "native", "wasm"] as const)
+  .default("auto" as const);
+export const WORKERS = new Option("--workers <count>", "threads (default: the cores)").argParser(countParser(1));
+export const FORCE = new Option("--force", "overwrite what exists");
+
+/** Reading encrypted, signed and thin archives. */
+export const LATER_READING = [
+  "--password-file <file>",
+  "--identity <file>",
+  "--require-signed-by <key>",
+  "--parent-dir <directory>",
+  "--remote-parents",
+];
+
+export const LATER_WRITING = [
+  "--base <archive>",
+  "--dictionary",
+  "--train-dict",
+  "--encrypt",
+  "--recipient <key>",
+  "--pad",
+  "--password-file <file>",
+  "--sign <key>",
+  "--lossy",
+  "--allow-backing",
+  "--parent-dir <directory>",
+];
+
+export function notAvailable(what: string): HexzError {
+  return new HexzError("not_available", `${what} is not available yet`, {
+    hint: "this version packs, extracts, checks and inspects archives of format 2 on this machine",
+  });
+}
+
+/** What `refuseLater` needs of a command, whatever its options are. */
+interface Refusing {
+  addOption(option: Option): unknown;
+  on(event: string, listener: () => void): unknown;
+}
+
+/** Makes a command answer to options of later versions. */
+export function refuseLater(command: Refusing, flags: readonly string[]): void {
+  for (const flag of flags) {
+    const option = new Option(flag).hideHelp();
+    command.addOption(option);
+    command.on(`option:${option.name()}`, () => {
+      throw notAvailable(option.long ?? flag);
+    });
+  }
+}
