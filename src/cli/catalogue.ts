@@ -2,18 +2,24 @@
 
 import type { Command } from "@commander-js/extra-typings";
 
-/** Told once, with the exit code of what the command did. */
-export type Finish = (exitCode: number) => void;
+/** What a command tells the program that called it. */
+export interface Calling {
+  /** Told once, with the exit code of what the command did. */
+  finish(exitCode: number): void;
+  /**
+   * Standard output will carry data.
+   * @throws HexzError `usage` when a JSON document was to be there
+   */
+  claimStdout(): void;
+}
 
 /** What a file in commands/ exports. */
 export interface CommandSpec {
-  create(finish: Finish): Command<unknown[], Record<string, unknown>>;
+  create(calling: Calling): Command<unknown[], Record<string, unknown>>;
   /** One line that works, for the help. */
   readonly example: string;
   /** What docs/cli.md says beyond the options; Markdown. */
   readonly notes: string;
-  /** Whether these arguments make it write data to standard output, so that no document can be there. */
-  dataOnStdout?(args: readonly string[]): boolean;
 }
 
 export interface CatalogueEntry {

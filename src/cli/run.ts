@@ -52,7 +52,9 @@ function find(name: string): CatalogueEntry {
   const found = findCommand(name);
   if (found !== undefined) return found;
   if (LATER_COMMANDS.has(name)) {
-    throw new HexzError("not_available", `the command ${name} is not available yet`, { hint: "hexz --help lists those that are" });
+    throw new HexzError("not_available", `the command ${name} is not available yet`, {
+      hint: "hexz --help lists those that are",
+    });
   }
   const kind = name.startsWith("-") ? "option" : "command";
   const closest = closestCommand(name);
@@ -63,16 +65,19 @@ function find(name: string): CatalogueEntry {
 
 async function runCommand(entry: CatalogueEntry, args: readonly string[], call: Call): Promise<number> {
   const spec = await entry.load();
-  call.dataOnStdout = spec.dataOnStdout?.(args) === true;
   let exitCode: number = EXIT.done;
-  const command = spec.create((code) => {
-    exitCode = code;
+  const command = spec.create({
+    finish(code) {
+      exitCode = code;
+    },
+    claimStdout() {
+      call.dataOnStdout = true;
+      if (!call.json) return;
+      throw new HexzError("usage", "--json cannot be given where standard output carries data");
+    },
   });
   command.exitOverride().configureOutput({ writeOut: printText, writeErr: () => {} });
   command.addHelpText("after", `\nExample:\n  ${spec.example}`);
-  if (call.json && call.dataOnStdout && !args.includes("--help")) {
-    throw new HexzError("usage", "--json cannot be where standard output carries data");
-  }
   try {
     await command.parseAsync(args, { from: "user" });
   } catch (error) {

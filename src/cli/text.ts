@@ -1,10 +1,10 @@
 // Names and values as they are shown: in text with control characters escaped, in JSON with their bytes where they are
 // not UTF-8.
 
+import { hexOf } from "../core/bytes.ts";
 import { HexzError, type Warning } from "../core/errors.ts";
 import type { Timestamp } from "../core/format/entry.ts";
 import { type ByteString, bytesOf, displayName, textOf } from "../core/format/path.ts";
-import { hexOf } from "../core/bytes.ts";
 
 /** C0, DEL, C1, and what turns the direction of writing or breaks lines: a name must not rewrite the terminal. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
@@ -30,11 +30,11 @@ export function nameFields(key: string, name: ByteString): Record<string, string
 }
 
 export function warningDocument({ path, code, message }: Warning): Record<string, string> {
-  return { ...nameFields("path", path), code, message };
+  return { ...nameFields("path", path as ByteString), code, message };
 }
 
 export function warningText({ path, message }: Warning): string {
-  const name = displayName(path);
+  const name = displayName(path as ByteString);
   return message.includes(name) ? message : `${name}: ${message}`;
 }
 

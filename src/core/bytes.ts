@@ -116,14 +116,12 @@ export class ByteWriter {
 /** Reads fields in order; every broken rule is an error that names what was read and where. */
 export class ByteReader {
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
   readonly #what: string;
   at = 0;
 
   /** @param what what the bytes are, for messages: "the root at 1234" */
   constructor(bytes: Uint8Array, what: string) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#what = what;
   }
 
@@ -154,11 +152,14 @@ export class ByteReader {
   }
 
   u16(): number {
-    return this.#view.getUint16(this.#take(2), true);
+    const at = this.#take(2);
+    return this.#bytes[at]! | (this.#bytes[at + 1]! << 8);
   }
 
   u32(): number {
-    return this.#view.getUint32(this.#take(4), true);
+    const at = this.#take(4);
+    const bytes = this.#bytes;
+    return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
   }
 
   u64(): number {
@@ -186,6 +187,7 @@ export class ByteReader {
 
   svarint(): number {
     const value = this.varint();
+    if (value === MAX_SAFE) throw this.fail("a signed number is -2^52");
     return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
   }
 

@@ -7,6 +7,8 @@ const KIB = 1024;
 const MIB = 1024 * 1024;
 
 export const LIMITS = {
+  /** Of a file, an address and a size. */
+  bytes: 2 ** 52 - 1,
   pageBody: MIB,
   plainBlock: 16 * MIB,
   chunk: 16 * MIB,

@@ -11,6 +11,8 @@ import { fromSystemError, systemCode } from "./errors.ts";
 export interface Directory {
   /** Open for reading; −1 where directories are reached by path. */
   readonly fd: number;
+  /** Who owns files that are created in here, once that was seen: some directories pass on their group. */
+  ownerOfNew?: { readonly uid: number; readonly gid: number };
   /** The path by which the system finds `name` in here. */
   child(name: string): Buffer;
   retain(): void;
@@ -24,6 +26,7 @@ const { O_RDONLY, O_DIRECTORY = 0, O_NOFOLLOW = 0 } = constants;
 
 class OpenDirectory implements Directory {
   readonly fd: number;
+  ownerOfNew?: { readonly uid: number; readonly gid: number };
   readonly #prefix: string;
   #users = 1;
 

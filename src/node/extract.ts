@@ -2,7 +2,8 @@
 
 import { HexzError, type Warning } from "../core/errors.ts";
 import type { Entry } from "../core/format/entry.ts";
-import { type ByteString, displayName } from "../core/format/path.ts";
+import { type ByteString, byteStringFromText, displayName } from "../core/format/path.ts";
+import type { Stream } from "../core/format/root.ts";
 import type { Archive } from "../core/read/archive.ts";
 import type { Part, Range } from "../core/read/bulk.ts";
 import type { FileOutput } from "./output-file.ts";
@@ -11,6 +12,8 @@ import { TreeWriter, type TreeWriterOptions } from "./tree-writer.ts";
 export interface ExtractOptions extends TreeWriterOptions {
   /** Which entries: by their path in the archive. Default: all. */
   readonly select?: (entry: Entry) => boolean;
+  /** Streams to write as files of their names beside the entries. Default: none. */
+  readonly streams?: readonly Stream[];
   /** Leading components to remove; entries with no more than that are left out. */
   readonly stripComponents?: number;
   readonly onProgress?: (bytes: number) => void;
@@ -19,6 +22,8 @@ export interface ExtractOptions extends TreeWriterOptions {
 export interface Extracted {
   readonly entries: number;
   readonly bytes: number;
+  /** How many entries are not there, or not complete. */
+  readonly failed: number;
   /** What was left out or not restored; empty when everything is as it was. */
   readonly warnings: readonly Warning[];
 }
@@ -73,6 +78,7 @@ class Extraction {
   #output: FileOutput | undefined;
   #entries = 0;
   #bytes = 0;
+  #failed = 0;
 
   constructor(archive: Archive, destination: string, options: ExtractOptions) {
     this.#archive = archive;
@@ -84,12 +90,13 @@ class Extraction {
     if (this.#writer.shared) {
       for await (const entry of this.#selected()) this.#tolerate(entry, () => this.#writer.check(entry));
       this.#warnings.length = 0;
+      this.#failed = 0;
     }
     for await (const parts of this.#archive.bulk(this.#ranges())) {
       for (const part of parts) this.#part(part);
     }
     this.#writer.finish();
-    return { entries: this.#entries, bytes: this.#bytes, warnings: this.#warnings };
+    return { entries: this.#entries, bytes: this.#bytes, failed: this.#failed, warnings: this.#warnings };
   }
 
   abort(): void {
@@ -98,7 +105,10 @@ class Extraction {
   }
 
   async *#selected(): AsyncGenerator<Entry> {
-    const { select, stripComponents = 0 } = this.#options;
+    const { select, stripComponents = 0, streams = [] } = this.#options;
+    for (const { name, start, size, sparse } of streams) {
+      yield { path: byteStringFromText(name), type: "file", start, size, sparse };
+    }
     for await (const entry of this.#archive.entries()) {
       if (select !== undefined && !select(entry)) continue;
       if (stripComponents === 0) {
@@ -140,6 +150,7 @@ class Extraction {
   }
 
   #warn({ path }: Entry, error: HexzError): void {
+    this.#failed++;
     this.#warnings.push({ path, code: error.code, message: error.message });
   }
 

@@ -27,6 +27,8 @@ export interface FileSinkOptions {
   force?: boolean;
   /** Permission bits before the umask; 0o666. */
   mode?: number;
+  /** Given the descriptor of the complete file before it gets its name: to set metadata. */
+  restore?: (fd: number) => void;
 }
 
 /** A sink that is a file of this machine. */
@@ -65,6 +67,9 @@ export function createFileSink(path: string | Buffer, options: FileSinkOptions =
   });
   const stat = fstatSync(fd, { bigint: true });
   let open = true;
+  /** Where the next byte goes, and where the last one that was really written ends. */
+  let position = 0;
+  let written = 0;
   /** The temporary is gone: renamed or removed. */
   let settled = false;
   const close = () => {
@@ -90,14 +95,21 @@ export function createFileSink(path: string | Buffer, options: FileSinkOptions =
     write(bytes) {
       if (!open) throw new HexzError("io", `${name} is finished: nothing can be written to it`);
       attempt("write to", path, () => {
-        writeAll(fd, bytes);
+        writeAll(fd, bytes, position);
         behind.wrote(bytes.length);
       });
+      position += bytes.length;
+      written = position;
+    },
+    skip(length) {
+      position += length;
     },
     async finish() {
       const failure = await behind.settle();
       attempt("write to", path, () => {
         if (failure !== undefined) throw failure;
+        if (position > written) ftruncateSync(fd, position);
+        options.restore?.(fd);
         fsyncSync(fd);
         close();
       });
@@ -243,8 +255,8 @@ export function createStdoutSink(fd = 1): Sink {
   };
 }
 
-function writeAll(fd: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+function writeAll(fd: number, bytes: Uint8Array, position: number): void {
+  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at, position + at);
 }
 
 function attempt<T>(doing: string, path: string | Buffer, run: () => T): T {

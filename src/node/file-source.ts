@@ -36,6 +36,18 @@ export function openFileSource(path: string | Buffer): FileSource {
     if (fd < 0) throw new HexzError("io", `${name} is closed`);
     if (start < 0 || end < start || end > size) throw shortRead(name, start, end, Math.max(0, size - start));
   };
+  const fill = (into: Uint8Array, start: number): void => {
+    for (let at = 0; at < into.length; ) {
+      let count: number;
+      try {
+        count = readSync(fd, into, at, Math.min(into.length - at, LARGEST_READ), start + at);
+      } catch (error) {
+        throw fromSystemError(error, "read", path);
+      }
+      if (count === 0) throw shortRead(name, start, start + into.length, at);
+      at += count;
+    }
+  };
   return {
     name,
     size,
@@ -57,17 +69,12 @@ export function openFileSource(path: string | Buffer): FileSource {
     readSync(start, end) {
       check(start, end);
       const bytes = new Uint8Array(end - start);
-      for (let at = 0; at < bytes.length; ) {
-        let count: number;
-        try {
-          count = readSync(fd, bytes, at, Math.min(bytes.length - at, LARGEST_READ), start + at);
-        } catch (error) {
-          throw fromSystemError(error, "read", path);
-        }
-        if (count === 0) throw shortRead(name, start, end, at);
-        at += count;
-      }
+      fill(bytes, start);
       return bytes;
+    },
+    readIntoSync(start, into) {
+      check(start, start + into.length);
+      fill(into, start);
     },
     close() {
       if (fd >= 0) closeSync(fd);

@@ -7,6 +7,7 @@
 import { createRequire } from "node:module";
 import type { Timestamp } from "../core/format/entry.ts";
 
+const O_CLOEXEC = 0o2000000;
 const AT_FDCWD = -100;
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const RENAME_NOREPLACE = 1;
@@ -42,8 +43,10 @@ export interface Libc {
     hole(fd: number, from: number): number;
     end(fd: number): number;
   };
-  /** renameat2 with RENAME_NOREPLACE. −EINVAL: this file system cannot. */
-  readonly renameNew?: (from: Buffer, to: Buffer) => number;
+  /** renameat2 with RENAME_NOREPLACE, in a directory that is open or from here. −EINVAL: this file system cannot. */
+  readonly renameNew?: (from: Buffer, to: Buffer, directory?: number) => number;
+  /** openat; `name` is relative to the directory. Descriptor or −errno. */
+  readonly openAt?: (directory: number, name: Buffer, flags: number, mode: number) => number;
   readonly makeFifo?: (path: Buffer, mode: number) => number;
   /** mknod; `mode` holds the type too. Not exported by glibc before 2.33. */
   readonly makeNode?: (path: Buffer, mode: number, device: { major: number; minor: number }) => number;
@@ -88,13 +91,15 @@ function bind(koffi: Koffi): Libc {
     };
   };
   const rename = find("renameat2", "int", ["int", "void*", "int", "void*", "uint"]);
+  const openAt = find("openat", "int", ["int", "void*", "int", "uint"]);
   const fifo = find("mkfifo", "int", ["void*", "uint"]);
   const node = find("mknod", "int", ["void*", "uint", "uint64_t"]);
   return {
     times: bindTimes(find),
     xattrs: bindXattrs(find),
     seek: bindSeek(find),
-    renameNew: rename && ((from, to) => rename(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE)),
+    renameNew: rename && ((from, to, at = AT_FDCWD) => rename(at, from, at, to, RENAME_NOREPLACE)),
+    openAt: openAt && ((directory, name, flags, mode) => openAt(directory, name, flags | O_CLOEXEC, mode)),
     makeFifo: fifo && ((path, mode) => fifo(path, mode | S_IFIFO)),
     makeNode: node && ((path, mode, device) => node(path, mode, makeDevice(device))),
   };

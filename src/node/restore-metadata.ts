@@ -36,6 +36,11 @@ export interface MetadataOptions {
 /** Where metadata goes: what is open, or a path whose last component is not followed. */
 type Place = { readonly fd: number } | { readonly path: Buffer; readonly symlink: boolean };
 
+interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
 interface Loss {
   readonly code: ErrorCode;
   readonly first: ByteString;
@@ -61,9 +66,9 @@ export class MetadataRestorer {
     this.#owner = process.platform !== "win32" && (options.owner ?? this.#root);
   }
 
-  /** Files and directories that are open. */
-  toFile(fd: number, entry: Entry): void {
-    this.#apply({ fd }, entry);
+  /** Files and directories that are open. @param owner whose it is, where that is known */
+  toFile(fd: number, entry: Entry, owner?: Owner): void {
+    this.#apply({ fd }, entry, owner);
   }
 
   /** Symlinks: the link itself, never what it points to. */
@@ -106,8 +111,8 @@ export class MetadataRestorer {
 
   // The order matters: a change of owner clears setuid bits and capabilities; user attributes need a file that its
   // owner may write; everything changes times.
-  #apply(place: Place, entry: Entry): void {
-    const owned = this.#applyOwner(place, entry);
+  #apply(place: Place, entry: Entry, owner?: Owner): void {
+    const owned = this.#applyOwner(place, entry, owner);
     if (this.#options.xattrs !== false && entry.xattrs !== undefined) {
       for (const xattr of entry.xattrs) this.#applyXattr(place, xattr, entry.path);
     }
@@ -116,12 +121,13 @@ export class MetadataRestorer {
   }
 
   /** @returns whether owner and group are now the recorded ones */
-  #applyOwner(place: Place, entry: Entry): boolean {
+  #applyOwner(place: Place, entry: Entry, owner: Owner | undefined): boolean {
     if (entry.uid === undefined && entry.gid === undefined) return true;
     const { users, groups } = accounts();
     const named = this.#options.numericOwner !== true;
     const uid = (named && entry.userName !== undefined ? users.idOf(entry.userName) : undefined) ?? entry.uid ?? -1;
     const gid = (named && entry.groupName !== undefined ? groups.idOf(entry.groupName) : undefined) ?? entry.gid ?? -1;
+    if (owner !== undefined && (uid === owner.uid || uid < 0) && (gid === owner.gid || gid < 0)) return true;
     if (!this.#owner) {
       const ours = uid === process.geteuid?.() && gid === process.getegid?.();
       if (!ours && this.#options.owner === undefined) this.lose("the owner", "permission", entry.path);

@@ -107,7 +107,7 @@ export class TreeWriter {
       name,
       entry,
       sparse: this.#options.sparse !== "never",
-      restore: (fd) => this.#metadata.toFile(fd, entry),
+      restore: (fd, owner) => this.#metadata.toFile(fd, entry, owner),
       onClosed: (closed) => this.#outputs.delete(closed),
     });
     this.#outputs.add(output);

@@ -54,10 +54,12 @@ export interface ReferenceArchive {
 }
 
 /**
- * Decodes and verifies everything.
+ * Decodes and verifies everything. @param bytes the whole file
  * @throws Error whose message begins with the code of docs/format.md, "Errors".
  */
-export function decodeReference(file: Uint8Array, options: ReferenceOptions = {}): ReferenceArchive {
+export function decodeReference(bytes: Uint8Array, options: ReferenceOptions = {}): ReferenceArchive {
+  // A Buffer's slices are no copies.
+  const file = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
   const mark = lastEndMark(file);
   checkHead(file, mark !== undefined);
   if (mark === undefined) fail("truncated", "the file does not end with an end mark");

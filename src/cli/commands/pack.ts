@@ -6,7 +6,7 @@ import { hexOf } from "../../core/bytes.ts";
 import { HexzError, type Warning } from "../../core/errors.ts";
 import { fromSystemError } from "../../node/errors.ts";
 import type { PackOptions, PackResult } from "../../node/pack.ts";
-import type { CommandSpec, Finish } from "../catalogue.ts";
+import type { Calling, CommandSpec } from "../catalogue.ts";
 import { asUsage, EXIT } from "../exit-codes.ts";
 import { blockFigures, chunkFigures, ratioOf } from "../figures.ts";
 import { refuseUrl } from "../open.ts";
@@ -63,15 +63,11 @@ function define() {
         .argParser(sizeParser)
         .default(64 * 1024, "64K"),
     )
-    .addOption(
-      new Option("--min-chunk <size>", "default: 16K, or a quarter of a smaller block").argParser(sizeParser),
-    )
+    .addOption(new Option("--min-chunk <size>", "default: 16K, or a quarter of a smaller block").argParser(sizeParser))
     .addOption(
       new Option("--avg-chunk <size>", "a power of two; default: 64K, or a smaller block's size").argParser(sizeParser),
     )
-    .addOption(
-      new Option("--max-chunk <size>", "default: 256K, or four times a smaller block").argParser(sizeParser),
-    )
+    .addOption(new Option("--max-chunk <size>", "default: 256K, or four times a smaller block").argParser(sizeParser))
     .addOption(
       new Option("--disk-format <format>", "what --disk is; raw is taken as it is, whatever it looks like")
         .choices(["raw", "qcow2"] as const)
@@ -84,9 +80,7 @@ function define() {
     .option("--one-file-system", "do not enter other file systems")
     .option("--dereference", "pack what symlinks point to")
     .option("--note <text>", "a text to keep in the metadata")
-    .addOption(
-      new Option("--format <number>", "of the archive").choices(["1", "2"] as const).default("2" as const),
-    )
+    .addOption(new Option("--format <number>", "of the archive").choices(["1", "2"] as const).default("2" as const))
     .option("--dry-run", "do everything but write")
     .addOption(FORCE)
     .addOption(WORKERS)
@@ -102,7 +96,10 @@ function define() {
 type Options = ReturnType<ReturnType<typeof define>["opts"]>;
 
 /** What is packed, and where to: the last path is the output in both spellings. */
-function planOf(paths: readonly string[], { disk, memory }: Options): Pick<PackOptions, "inputs" | "streams" | "output"> {
+function planOf(
+  paths: readonly string[],
+  { disk, memory }: Options,
+): Pick<PackOptions, "inputs" | "streams" | "output"> {
   const streams = [
     ...(disk === undefined ? [] : [{ name: "disk" as const, path: disk }]),
     ...(memory === undefined ? [] : [{ name: "memory" as const, path: memory }]),
@@ -187,11 +184,12 @@ function summaryOf(output: string, { counts, size, id }: PackResult, seconds: nu
   ];
 }
 
-async function run(paths: readonly string[], options: Options, finish: Finish): Promise<void> {
+async function run(paths: readonly string[], options: Options, calling: Calling): Promise<void> {
   checkAvailable(options);
   const plan = planOf(paths, options);
   const { output } = plan;
   const carriesData = output === STDOUT && options.dryRun !== true;
+  if (carriesData) calling.claimStdout();
   if (carriesData && isTerminal("stdout")) {
     throw new HexzError("usage", "an archive is not for a terminal", { hint: "redirect standard output" });
   }
@@ -235,7 +233,7 @@ async function run(paths: readonly string[], options: Options, finish: Finish): 
     if (carriesData) for (const line of lines) printNote(line);
     else printText(`${lines.join("\n")}\n`);
   }
-  finish(result.warnings.some(isLoss) ? EXIT.outside : EXIT.done);
+  calling.finish(result.warnings.some(isLoss) ? EXIT.outside : EXIT.done);
 }
 
 function defined<T extends object>(values: T): { [Key in keyof T]?: Exclude<T[Key], undefined> } {
@@ -243,8 +241,7 @@ function defined<T extends object>(values: T): { [Key in keyof T]?: Exclude<T[Ke
 }
 
 export const pack: CommandSpec = {
-  create: (finish) => define().action((paths, options) => run(paths, options, finish)),
+  create: (calling) => define().action((paths, options) => run(paths, options, calling)),
   example: "hexz pack photos notes.txt backup.hxz --compression zstd --exclude '*.tmp'",
-  dataOnStdout: (args) => args.at(-1) === STDOUT && !args.includes("--dry-run"),
   notes: "",
 };

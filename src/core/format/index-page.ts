@@ -125,8 +125,9 @@ function decodeBlock(reader: ByteReader, ends: Map<number, number>): BlockRef {
   const head = reader.u8();
   const codec = head & 0x0f;
   if (head & FLAG_ZERO) throw reader.fail("a block has an unknown flag");
-  const archive = head & FLAG_PARENT ? reader.varint() : 0;
-  if (head & FLAG_PARENT && archive === 0) throw reader.fail("a block names parent 0");
+  // The root of such an archive needs the feature, too; a root that hides it must not lead to bytes of this file.
+  if (head & FLAG_PARENT) throw new HexzError("feature_unknown", "a block needs the feature parents");
+  const archive = 0;
   if (head & FLAG_DICTIONARY) throw new HexzError("feature_unknown", "a block needs the feature dictionaries");
   if (head & FLAG_FILTER) throw new HexzError("feature_unknown", "a block needs the feature filters");
   if (codec > CODEC.zstd) {

@@ -9,10 +9,15 @@ export type ByteString = string & { readonly [byteString]: true };
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 const encoder = new TextEncoder();
+/** Arguments of one call. */
+const PIECE = 4096;
 
 export function byteStringOf(bytes: Uint8Array): ByteString {
   let text = "";
-  for (let at = 0; at < bytes.length; at += 4096) text += String.fromCharCode(...bytes.subarray(at, at + 4096));
+  for (let at = 0; at < bytes.length; at += PIECE) {
+    // `apply` takes any array-like, and is several times as fast as spreading one.
+    text += String.fromCharCode.apply(null, bytes.subarray(at, at + PIECE) as unknown as number[]);
+  }
   return text as ByteString;
 }
 

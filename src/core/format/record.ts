@@ -193,6 +193,7 @@ function checkEntry(entry: Entry, reader: ByteReader): void {
   if (isFile !== (entry.start !== undefined) || isFile !== (entry.size !== undefined)) {
     throw reader.fail("files, and only files, have start and size");
   }
+  if (entry.size === 0 && entry.start !== 0) throw reader.fail("an empty file begins at an address");
   if (entry.start! + entry.size! > Number.MAX_SAFE_INTEGER) throw reader.fail("a file ends behind 2^53");
   if ((entry.type === "symlink") !== (entry.target !== undefined))
     throw reader.fail("symlinks, and only symlinks, have a target");

@@ -201,6 +201,7 @@ export function decodeRoot(payload: Uint8Array, name: string): Root {
   const optional = reader.u64();
   if (Math.max(append, optional) >= 2 ** 32) throw reader.fail("a feature is numbered over 31");
   const addressSpace = reader.u64();
+  checkLimit("the address space", addressSpace, LIMITS.bytes);
   const state = reader.u64();
   const sections = new Map<number, ByteReader>();
   let last = 0;
@@ -251,6 +252,7 @@ function readTop<Child>(reader: ByteReader, read: (reader: ByteReader, count: nu
   checkLimit("the depth of a tree of pages", depth, LIMITS.treeDepth);
   const pageCount = reader.varint();
   const children = read(reader, reader.varint());
+  if (children.length === 0 && depth + pageCount > 0) throw reader.fail("it has pages and no children");
   return { depth, pageCount, children };
 }
 

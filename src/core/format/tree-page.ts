@@ -112,6 +112,20 @@ export function decodeTreeLeaf(
   return entries;
 }
 
+/** Path and record, as stored, of every entry of a leaf that decodeTreeLeaf accepts. */
+export function* storedEntries(payload: Uint8Array): Generator<{ path: ByteString; record: Uint8Array }> {
+  const reader = new ByteReader(payload, "a tree page");
+  let directory = "" as ByteString;
+  for (let left = reader.u32(); left > 0; left--) {
+    if (reader.u8() === 0) directory = reader.name();
+    const path = joinPath(directory, reader.name());
+    const start = reader.at;
+    reader.u8();
+    while (reader.u8() !== 0) reader.bytes();
+    yield { path, record: payload.subarray(start, reader.at) };
+  }
+}
+
 export function writeTreeChildren(writer: ByteWriter, children: readonly TreeChild[]): void {
   const refs = new RefWriter();
   for (const child of children) {

@@ -92,7 +92,7 @@ function allocateSlot<R extends Range>(engine: Engine, length: number): Slot<R> 
 /** How long slots must be for the blocks of an archive, how many there are, and the memory that they take. */
 export function bulkPlan(coding: Coding, threads: number): { length: number; count: number; heapBytes: number } {
   const length = Math.max(MIB, coding.blockSize, coding.sizes.max);
-  const count = threads === 1 ? 1 : threads + 2;
+  const count = threads === 1 ? 1 : threads + 6;
   const words = SLOT_BLOCKS * (DECODE_BLOCK_WORDS + 1) + SLOT_CHUNKS * DECODE_CHUNK_WORDS;
   return { length, count, heapBytes: count * (2 * length + 4 * words + 1024) };
 }

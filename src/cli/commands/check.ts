@@ -1,0 +1,105 @@
+// `hexz check`: every byte of an archive, or a sample, against its digests.
+
+import { Command, Option } from "@commander-js/extra-typings";
+import { HexzError } from "../../core/errors.ts";
+import type { CheckResult, Problem } from "../../core/read/check.ts";
+import type { Calling, CommandSpec } from "../catalogue.ts";
+import { EXIT, EXIT_CODES } from "../exit-codes.ts";
+import { openArgument } from "../open.ts";
+import { ENGINE, JSON_OPTION, LATER_READING, PROGRESS, QUIET, refuseLater, SILENT, WORKERS } from "../options.ts";
+import { createProgress, type Progress } from "../progress.ts";
+import { formatSize, parseSize } from "../sizes.ts";
+import { printDocument, printNote, printText } from "../terminal.ts";
+import { printable } from "../text.ts";
+
+function define() {
+  const command = new Command("hexz check")
+    .summary("prove every byte of an archive, or a sample")
+    .description("Reads an archive and checks every byte against its digests; names what is lost.")
+    .argument("<archive>", "the archive; - is standard input")
+    .addOption(new Option("--sample <amount>", "check so much of the content, chosen evenly: 5% or 1G"))
+    .addOption(WORKERS)
+    .addOption(ENGINE)
+    .addOption(PROGRESS)
+    .addOption(QUIET)
+    .addOption(SILENT)
+    .addOption(JSON_OPTION);
+  refuseLater(command, [...LATER_READING, "--parents"]);
+  return command;
+}
+
+type Options = ReturnType<ReturnType<typeof define>["opts"]>;
+
+/** Bytes to check of so many. @throws HexzError `usage` */
+function sampleBytes(sample: string, size: number): number {
+  const percent = /^(\d+(?:\.\d+)?) ?%$/.exec(sample)?.[1];
+  if (percent === undefined) return parseSize(sample);
+  if (Number(percent) <= 100) return Math.ceil((size * Number(percent)) / 100);
+  throw new HexzError("usage", `a sample of ${sample} is more than there is`);
+}
+
+async function checkPath(path: string, options: Options, progress: Progress): Promise<CheckResult> {
+  const source = openArgument(path);
+  const [{ checkArchive }, { openArchiveSource }] = await Promise.all([
+    import("../../core/read/check.ts"),
+    import("../../node/archive.ts"),
+  ]);
+  const { sample, engine, workers } = options;
+  try {
+    const archive = await openArchiveSource(source, { engine, ...(workers === undefined ? {} : { workers }) });
+    const size = archive.root.addressSpace;
+    const bytes = sample === undefined ? undefined : sampleBytes(sample, size);
+    progress.expect(Math.min(bytes ?? size, size));
+    return await checkArchive(archive, {
+      ...(bytes === undefined ? {} : { sampleBytes: bytes }),
+      onProgress: progress.add,
+    });
+  } finally {
+    await source.close?.();
+  }
+}
+
+function problemDocument({ code, where, path, start, end, message }: Problem): object {
+  return { code, where, path: path ?? null, start: start ?? null, end: end ?? null, message };
+}
+
+function problemText({ message, path, start, end }: Problem): string {
+  const range = start === undefined || end === undefined ? "" : ` bytes ${start} to ${end}`;
+  const lost = path === undefined ? range.trim() : `${path}${range}`;
+  return printable(lost === "" ? message : `${lost}: ${message}`);
+}
+
+async function run(path: string, options: Options, calling: Calling): Promise<void> {
+  const { sample } = options;
+  if (sample !== undefined) sampleBytes(sample, 0);
+  const quiet = options.quiet === true || options.silent === true;
+  const progress = createProgress(options.progress, quiet, "checking");
+  let result: CheckResult;
+  try {
+    result = await checkPath(path, options, progress);
+  } catch (error) {
+    // What cannot even be opened was checked all the same.
+    if (!(error instanceof HexzError) || EXIT_CODES[error.code] !== EXIT.bad) throw error;
+    const { code, message } = error;
+    result = { ok: false, checkedBytes: 0, problems: [{ code, where: "archive", message }] };
+  } finally {
+    progress.end();
+  }
+  const { ok, checkedBytes, problems } = result;
+  if (options.json === true) {
+    const found = problems.map(problemDocument);
+    printDocument({ ok, checked_bytes: checkedBytes, sampled: sample ?? null, problems: found });
+  } else {
+    for (const problem of problems) printNote(`hexz: problem: ${problemText(problem)}`);
+    const extent = sample === undefined ? "" : `, a sample of ${sample}`;
+    const verdict = ok ? "good" : "bad";
+    if (!quiet) printText(`${printable(path)}: ${verdict} (${formatSize(checkedBytes)} checked${extent})\n`);
+  }
+  calling.finish(ok ? EXIT.done : EXIT.bad);
+}
+
+export const check: CommandSpec = {
+  create: (calling) => define().action((path, options) => run(path, options, calling)),
+  example: "hexz check backup.hxz --sample 5%",
+  notes: "",
+};

@@ -1,0 +1,193 @@
+// `hexz inspect`: what an archive is and holds. Everything but the lists is in the root, so it costs one or two reads.
+
+import { Command } from "@commander-js/extra-typings";
+import { hexOf } from "../../core/bytes.ts";
+import type { BlockRef } from "../../core/format/index-page.ts";
+import type { Archive } from "../../core/read/archive.ts";
+import type { Calling, CommandSpec } from "../catalogue.ts";
+import { EXIT } from "../exit-codes.ts";
+import { blockFigures, chunkFigures, codecName, levelOf, ratioOf } from "../figures.ts";
+import { entryDocument, entryLine, streamLine } from "../listing.ts";
+import { openArgument, openToLook } from "../open.ts";
+import { ENGINE, JSON_OPTION, LATER_READING, PROGRESS, QUIET, refuseLater, SILENT } from "../options.ts";
+import { formatSize } from "../sizes.ts";
+import { createLinePrinter, printDocument } from "../terminal.ts";
+import { printable } from "../text.ts";
+
+function define() {
+  const command = new Command("hexz inspect")
+    .alias("show")
+    .summary("what is in an archive and how it is stored")
+    .description("Shows what is in an archive and how it is stored.")
+    .argument("<archive>", "the archive; - is standard input")
+    .option("--entries", "list the entries too")
+    .option("--blocks", "list the blocks too")
+    .addOption(ENGINE)
+    .addOption(PROGRESS)
+    .addOption(QUIET)
+    .addOption(SILENT)
+    .addOption(JSON_OPTION);
+  refuseLater(command, LATER_READING);
+  return command;
+}
+
+type Options = ReturnType<ReturnType<typeof define>["opts"]>;
+
+/** The document without the lists. @param path the archive as it was named */
+async function documentOf(archive: Archive, path: string) {
+  const { root, endMark, source } = archive;
+  const { coding, counts } = root;
+  const metadata = await archive.metadata();
+  return {
+    path,
+    version: 2,
+    archive_id: archive.idText,
+    content_id: hexOf(root.contentId),
+    states: root.state,
+    compression: codecName(coding.codec),
+    engine: coding.encoder,
+    level: levelOf(coding),
+    block_size: coding.blockSize,
+    chunking: { method: coding.chunking, ...coding.sizes },
+    variable_blocks: coding.chunking === "cdc",
+    encrypted: false,
+    key_slots: [],
+    signed: endMark.signatures !== undefined,
+    signatures: [],
+    has_dictionary: false,
+    original_size: counts.originalSize,
+    compressed_size: source.size,
+    compression_ratio: ratioOf(counts.originalSize, source.size),
+    entries: {
+      files: counts.files,
+      directories: counts.directories,
+      symlinks: counts.symlinks,
+      other: counts.other,
+    },
+    streams: root.streams.map(({ name, size }) => ({ name, size })),
+    parents: root.parents.map(({ id, hint }) => ({ id: hexOf(id), hint, found: false })),
+    parent_paths: root.parents.map(({ hint }) => hint),
+    // the root page is the top of the index
+    index: { pages: root.index.pageCount, depth: root.index.depth, offset: endMark.root.offset },
+    chunks: chunkFigures(counts),
+    blocks: blockFigures(counts),
+    metadata,
+    note: textOrNull(metadata.note),
+    created: textOrNull(metadata.created),
+  };
+}
+
+type Document = Awaited<ReturnType<typeof documentOf>>;
+
+function textOrNull(value: unknown): string | null {
+  return typeof value === "string" ? value : null;
+}
+
+/** All blocks in the order of the file; scattered duplicates make several pages name the same one. */
+async function blocksOf(archive: Archive): Promise<BlockRef[]> {
+  const blocks = new Map<string, BlockRef>();
+  for (const place of await archive.run(archive.index.places())) {
+    const leaf = await archive.run(archive.index.leaf(place));
+    for (const block of leaf.blocks) blocks.set(`${block.archive}:${block.offset}`, block);
+  }
+  return [...blocks.values()].sort((a, b) => a.archive - b.archive || a.offset - b.offset);
+}
+
+function summaryLines(document: Document): string[] {
+  const { chunks, blocks, chunking, entries, index } = document;
+  const level = document.level === null ? "" : ` level ${document.level}`;
+  const rows: [string, string][] = [
+    ["format", `version ${document.version}, state ${document.states}`],
+    ["archive id", document.archive_id],
+    ["content id", document.content_id],
+    ["compression", `${document.compression}${level}, blocks of ${formatSize(document.block_size)}`],
+    ["engine", document.engine],
+    [
+      "chunking",
+      chunking.method === "fixed"
+        ? `fixed, ${formatSize(chunking.avg)}`
+        : `cdc, ${[chunking.min, chunking.avg, chunking.max].map(formatSize).join(" / ")}`,
+    ],
+    ["original size", `${formatSize(document.original_size)} (${document.original_size})`],
+    [
+      "archive size",
+      `${formatSize(document.compressed_size)} (${document.compressed_size}), ${document.compression_ratio.toFixed(2)} to 1`,
+    ],
+  ];
+  for (const { name, size } of document.streams) rows.push([`stream ${name}`, `${formatSize(size)} (${size})`]);
+  const kinds = Object.entries(entries).filter(([, count]) => count > 0);
+  rows.push(["entries", kinds.map(([kind, count]) => `${count} ${kind}`).join(", ") || "none"]);
+  rows.push(["chunks", `${chunks.total}`]);
+  for (const kind of ["unique", "duplicate", "parent", "zero"] as const) {
+    if (chunks[kind] > 0) rows.push([`  ${kind}`, `${chunks[kind]}, ${formatSize(chunks[`${kind}_bytes`])}`]);
+  }
+  rows.push(["blocks", `${blocks.count}, ${formatSize(blocks.stored_bytes)}`]);
+  for (const [codec, tally] of Object.entries(blocks.by_codec)) {
+    rows.push([
+      `  ${codec}`,
+      `${tally.count}, ${formatSize(tally.plain_bytes)} stored in ${formatSize(tally.stored_bytes)}`,
+    ]);
+  }
+  rows.push(["index", `${index.pages} pages, ${index.depth} levels below the root`]);
+  rows.push(["encrypted", document.encrypted ? "yes" : "no"], ["signed", document.signed ? "yes" : "no"]);
+  for (const { id, hint } of document.parents) rows.push(["parent", `${hint} (${id})`]);
+  if (document.note !== null) rows.push(["note", document.note]);
+  if (document.created !== null) rows.push(["created", document.created]);
+  return [`${document.path}`, ...rows.map(([key, value]) => `  ${key.padEnd(16)}${value}`)].map(printable);
+}
+
+async function printDocuments(archive: Archive, document: Document, options: Options): Promise<void> {
+  const lists: { entry_list?: object[]; block_list?: object[] } = {};
+  if (options.entries === true) {
+    lists.entry_list = [];
+    for await (const entry of archive.entries()) lists.entry_list.push(entryDocument(entry));
+  }
+  if (options.blocks === true) lists.block_list = (await blocksOf(archive)).map(blockDocument);
+  printDocument({ ...document, ...lists });
+}
+
+function blockDocument({ offset, storedLength, plainLength, codec, archive }: BlockRef): object {
+  return { offset, stored: storedLength, plain: plainLength, codec: codecName(codec), parent: archive };
+}
+
+async function printLines(archive: Archive, document: Document, options: Options): Promise<void> {
+  const { line, end } = createLinePrinter();
+  for (const text of summaryLines(document)) line(text);
+  if (options.entries === true) {
+    line("");
+    for (const stream of archive.streams) line(streamLine(stream));
+    for await (const entry of archive.entries()) line(entryLine(entry));
+  }
+  if (options.blocks === true) {
+    line("");
+    line(`${"offset".padStart(16)} ${"stored".padStart(10)} ${"plain".padStart(10)} codec`);
+    for (const { offset, storedLength, plainLength, codec } of await blocksOf(archive)) {
+      const numbers = [
+        String(offset).padStart(16),
+        String(storedLength).padStart(10),
+        String(plainLength).padStart(10),
+      ];
+      line(`${numbers.join(" ")} ${codecName(codec)}`);
+    }
+  }
+  end();
+}
+
+async function run(path: string, options: Options, calling: Calling): Promise<void> {
+  const source = openArgument(path);
+  try {
+    const archive = await openToLook(source);
+    const document = await documentOf(archive, path);
+    if (options.json === true) await printDocuments(archive, document, options);
+    else await printLines(archive, document, options);
+  } finally {
+    await source.close?.();
+  }
+  calling.finish(EXIT.done);
+}
+
+export const inspect: CommandSpec = {
+  create: (calling) => define().action((path, options) => run(path, options, calling)),
+  example: "hexz inspect backup.hxz --entries",
+  notes: "",
+};

@@ -1,0 +1,295 @@
+// Checking where everything stands: the file is head, body, state end and end mark without a byte between them that
+// nothing explains (docs/format.md, "Layers" and "The writer's order").
+
+import { equalBytes } from "../bytes.ts";
+import { HexzError } from "../errors.ts";
+import { decodeEndMark, END_MARK_LENGTH } from "../format/end-mark.ts";
+import { HEAD_LENGTH } from "../format/head.ts";
+import type { BlockRef, IndexLeaf } from "../format/index-page.ts";
+import { checkPage, decodePageBody, PAGE_FRAME_LENGTH, PAGE_KIND, type PageRef, pageEnd } from "../format/page.ts";
+import { LIMITS } from "../limits.ts";
+import type { Archive } from "./archive.ts";
+import type { WalkedPages } from "./check-pages.ts";
+import type { Findings } from "./findings.ts";
+import { sameBlock } from "./random.ts";
+
+interface CodecTally {
+  blocks: number;
+  storedBytes: number;
+  plainBytes: number;
+}
+
+/** References whose copies are expected, in order. */
+class Copies {
+  readonly #refs: readonly PageRef[];
+  #next = 0;
+
+  constructor(refs: readonly PageRef[]) {
+    this.#refs = refs;
+  }
+
+  get next(): PageRef | undefined {
+    return this.#refs[this.#next];
+  }
+
+  take(): void {
+    this.#next++;
+  }
+
+  get left(): number {
+    return this.#refs.length - this.#next;
+  }
+}
+
+/**
+ * The body: blocks in the order in which the chunks refer to them first, and copies of leaf pages between them. A
+ * cursor goes along with the leaves; it knows the open block and where the next thing must begin.
+ */
+export class BodyCheck {
+  readonly #archive: Archive;
+  readonly #findings: Findings;
+  readonly #trees: Copies;
+  #leaves = new Copies([]);
+  #at = HEAD_LENGTH;
+  #block: BlockRef | undefined;
+  /** Plain bytes of the open block that chunks have covered. */
+  #covered = 0;
+  /** A leaf is missing: what stands where is not known any more. */
+  #lost = false;
+  /** Blocks of this file by codec. */
+  readonly codecs = new Map<number, CodecTally>();
+
+  /** @param treeLeaves in key order */
+  constructor(archive: Archive, findings: Findings, treeLeaves: readonly PageRef[]) {
+    this.#archive = archive;
+    this.#findings = findings;
+    this.#trees = new Copies(treeLeaves);
+    this.#lost = archive.root.previous !== undefined;
+  }
+
+  /** Offset behind what is known of the body. */
+  get end(): number {
+    return this.#at;
+  }
+
+  get lost(): boolean {
+    return this.#lost;
+  }
+
+  loseTrack(): void {
+    this.#lost = true;
+    this.#block = undefined;
+  }
+
+  expectLeaves(refs: readonly PageRef[]): void {
+    this.#leaves = new Copies(refs);
+  }
+
+  async leaf(leaf: IndexLeaf): Promise<void> {
+    const { fills, blocks, blockNumbers, blockOffsets, starts } = leaf;
+    const offsets = new Set<number>();
+    for (const block of blocks) {
+      if (offsets.has(block.offset)) this.#invalid(`a page of the index lists the block at ${block.offset} twice`);
+      offsets.add(block.offset);
+    }
+    for (let number = 0; number < fills.length; number++) {
+      if (fills[number]! >= 0) continue;
+      const block = blocks[blockNumbers[number]!]!;
+      const length = starts[number + 1]! - starts[number]!;
+      if (block.offset === this.#block?.offset) this.#chunk(block, blockOffsets[number]!, length);
+      else if (block.offset >= this.#at) {
+        await this.#open(block);
+        this.#chunk(block, blockOffsets[number]!, length);
+      }
+    }
+  }
+
+  #invalid(message: string): void {
+    this.#findings.invalid("layout", message);
+  }
+
+  async #open(block: BlockRef): Promise<void> {
+    this.#close();
+    await this.#copies(block.offset);
+    const { coding } = this.#archive.root;
+    const rootOffset = this.#archive.endMark.root.offset;
+    const end = block.offset + block.storedLength;
+    if (end > rootOffset) this.#invalid(`the block at ${block.offset} ends at ${end}, behind the root's beginning`);
+    const most = Math.max(coding.blockSize, coding.sizes.max);
+    if (block.plainLength > most)
+      this.#invalid(`the block at ${block.offset} has ${block.plainLength} bytes, over ${most}`);
+    this.#block = block;
+    this.#covered = 0;
+    this.#at = end;
+    const tally = this.codecs.get(block.codec) ?? { blocks: 0, storedBytes: 0, plainBytes: 0 };
+    tally.blocks++;
+    tally.storedBytes += block.storedLength;
+    tally.plainBytes += block.plainLength;
+    this.codecs.set(block.codec, tally);
+  }
+
+  /** A chunk of the open block: the next one, or one that was there before. */
+  #chunk(block: BlockRef, offset: number, length: number): void {
+    if (!sameBlock(block, this.#block!)) this.#invalid(`the index describes the block at ${block.offset} in two ways`);
+    if (offset > this.#covered && !this.#lost) {
+      this.#invalid(`bytes ${this.#covered} to ${offset} of the block at ${block.offset} are in no chunk`);
+    }
+    this.#covered = Math.max(this.#covered, offset + length);
+  }
+
+  #close(): void {
+    const block = this.#block;
+    this.#block = undefined;
+    if (block === undefined || this.#covered >= block.plainLength || this.#lost) return;
+    const { offset, plainLength } = block;
+    this.#invalid(`bytes ${this.#covered} to ${plainLength} of the block at ${offset} are in no chunk`);
+  }
+
+  /** Call when all leaves were given. */
+  finish(): void {
+    this.#close();
+  }
+
+  /** What stands between the last block and the state's end. */
+  async finishBody(end: number): Promise<void> {
+    await this.#copies(end);
+    if (this.#lost) return;
+    const missing = this.#leaves.left + this.#trees.left;
+    if (missing > 0) this.#invalid(`${missing} leaf pages have no copy between the blocks`);
+  }
+
+  /** The bytes from the cursor to `end` are copies of leaf pages. */
+  async #copies(end: number): Promise<void> {
+    while (this.#at < end && !this.#lost) {
+      const length = await this.#copy(end);
+      if (length === undefined) {
+        this.#invalid(`nothing explains bytes ${this.#at} to ${end}`);
+        break;
+      }
+      this.#at += length;
+    }
+    this.#at = Math.max(this.#at, end);
+  }
+
+  /** Checks the copy at the cursor. Returns its length, or undefined when there is none that fits. */
+  async #copy(end: number): Promise<number | undefined> {
+    const { source, context } = this.#archive;
+    const at = this.#at;
+    const damaged: { queue: Copies; length: number; error: HexzError }[] = [];
+    for (const queue of [this.#leaves, this.#trees]) {
+      const { next } = queue;
+      const length = PAGE_FRAME_LENGTH + (next?.bodyLength ?? 0);
+      if (next === undefined || at + length > end) continue;
+      const bytes = await source.read(at, at + length);
+      try {
+        checkPage(bytes, { ...next, offset: at }, `the copy of a page of ${source.name}`, context.digestOf);
+        queue.take();
+        return length;
+      } catch (error) {
+        if (!(error instanceof HexzError)) throw error;
+        damaged.push({ queue, length, error });
+      }
+    }
+    // None is as it must be: the one that is meant is the one behind which something else begins.
+    const meant = damaged.length === 1 ? damaged[0] : await this.#ending(damaged, end);
+    if (meant === undefined) return undefined;
+    this.#findings.fail("layout", meant.error);
+    meant.queue.take();
+    return meant.length;
+  }
+
+  async #ending<T extends { length: number }>(candidates: readonly T[], end: number): Promise<T | undefined> {
+    for (const candidate of candidates) {
+      const behind = this.#at + candidate.length;
+      if (behind === end) return candidate;
+      if (behind + PAGE_FRAME_LENGTH > end) continue;
+      const frame = await this.#archive.source.read(behind, behind + PAGE_FRAME_LENGTH);
+      if (ownOffset(frame) === behind) return candidate;
+    }
+    return undefined;
+  }
+}
+
+/** What a page's frame says of its place. */
+function ownOffset(frame: Uint8Array): number {
+  const view = new DataView(frame.buffer, frame.byteOffset, frame.length);
+  return view.getUint32(8, true) + view.getUint32(12, true) * 2 ** 32;
+}
+
+/** The pages of the state's end, one behind the other up to the root. Their bytes are checked where they are decoded. */
+export async function checkStateEnd(
+  { root, endMark, source }: Archive,
+  findings: Findings,
+  { index, tree, body }: { index: WalkedPages; tree: WalkedPages; body: BodyCheck },
+): Promise<void> {
+  if (root.previous !== undefined) {
+    const message = `${source.name} has earlier states, whose bytes this version cannot check`;
+    findings.add({ code: "feature_unknown", where: "layout", message });
+    return;
+  }
+  const metadata = root.metadata === undefined ? [] : [root.metadata];
+  const refs = [...tree.refs, ...index.refs, ...metadata, endMark.root];
+  await body.finishBody(Math.max(refs[0]!.offset, body.end));
+  if (body.end > refs[0]!.offset && !body.lost) {
+    findings.invalid("layout", `what ends at ${body.end} reaches into the page at ${refs[0]!.offset}`);
+  }
+  if (!tree.complete || !index.complete) return;
+  let at = refs[0]!.offset;
+  for (const ref of refs) {
+    if (ref.offset !== at) {
+      findings.invalid("layout", `a page stands at ${ref.offset} and not at ${at}, behind the one before it`);
+    }
+    at = pageEnd(ref);
+  }
+}
+
+/** What stands behind the root: signatures pages and end marks. */
+export async function checkEnd(archive: Archive, findings: Findings): Promise<void> {
+  const { source, context, endMark } = archive;
+  let signatures: { offset: number; bodyLength: number } | undefined;
+  for (let at = pageEnd(endMark.root); at < source.size; ) {
+    if (at + END_MARK_LENGTH > source.size) {
+      findings.invalid("layout", `nothing explains bytes ${at} to ${source.size}`);
+      return;
+    }
+    const bytes = await source.read(at, at + END_MARK_LENGTH);
+    const mark = decodeEndMark(bytes, at, context.digestOf);
+    if (mark !== undefined) {
+      const same =
+        mark.root.offset === endMark.root.offset &&
+        mark.root.bodyLength === endMark.root.bodyLength &&
+        equalBytes(mark.root.digest, endMark.root.digest) &&
+        mark.signatures?.offset === signatures?.offset &&
+        mark.signatures?.bodyLength === signatures?.bodyLength;
+      if (!same) findings.invalid("layout", `the end mark at ${at} does not name what stands before it`);
+      at += END_MARK_LENGTH;
+      continue;
+    }
+    try {
+      signatures = await signaturesPage(archive, at, bytes);
+    } catch (error) {
+      if (!(error instanceof HexzError) || error.code === "io") throw error;
+      findings.fail("layout", error);
+      return;
+    }
+    at += PAGE_FRAME_LENGTH + signatures.bodyLength;
+  }
+}
+
+async function signaturesPage({ source, context }: Archive, offset: number, start: Uint8Array) {
+  const bodyLength = new DataView(start.buffer, start.byteOffset).getUint32(4, true);
+  const end = offset + PAGE_FRAME_LENGTH + bodyLength;
+  if (bodyLength > LIMITS.pageBody || end > source.size) {
+    throw new HexzError("damaged", `neither a page nor an end mark of ${source.name} stands at ${offset}`);
+  }
+  const bytes = await source.read(offset, end);
+  const what = `the page at ${offset} behind the root of ${source.name}`;
+  // Nothing refers to it by digest: its own checksum must do.
+  const digest = context.digestOf(bytes.subarray(PAGE_FRAME_LENGTH));
+  const page = checkPage(bytes, { offset, bodyLength, digest }, what, context.digestOf);
+  if (page[0] === PAGE_KIND.parity) {
+    throw new HexzError("feature_unknown", `${source.name} has a parity section, which this version cannot check`);
+  }
+  decodePageBody(page, PAGE_KIND.signatures, what, context.engine);
+  return { offset, bodyLength };
+}

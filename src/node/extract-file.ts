@@ -1,0 +1,98 @@
+// Extraction of one content into one file: a stream, or the only file of an archive.
+
+import { statSync } from "node:fs";
+import { HexzError, type Warning } from "../core/errors.ts";
+import type { Entry } from "../core/format/entry.ts";
+import type { Archive } from "../core/read/archive.ts";
+import type { Extracted } from "./extract.ts";
+import { createFileSink, type FileSink } from "./file-sink.ts";
+import { dataRuns } from "./output-file.ts";
+import { type MetadataOptions, MetadataRestorer } from "./restore-metadata.ts";
+
+export interface ExtractFileOptions extends MetadataOptions {
+  /** auto: zeros become holes; never: they are written. Default: auto. */
+  readonly sparse?: "auto" | "never";
+  /** Replace an existing file. */
+  readonly force?: boolean;
+  readonly onProgress?: (bytes: number) => void;
+}
+
+/** What goes into the file: a range of the address space, and the metadata of an entry, where it has any. */
+export interface FileContent {
+  readonly start: number;
+  readonly size: number;
+  readonly sparse: boolean;
+  readonly entry?: Entry;
+}
+
+const FILL_PIECE = 65_536;
+
+/**
+ * Writes one content to the file `path`, which appears when it is complete.
+ * @throws HexzError `output_exists`, `output_is_input`, `damaged`, `no_space`, `io`; nothing is left then
+ */
+export async function extractFile(
+  archive: Archive,
+  content: FileContent,
+  path: string,
+  options: ExtractFileOptions = {},
+): Promise<Extracted> {
+  refuseInput(archive.source.name, path);
+  const { start, size, entry } = content;
+  archive.checkRange(path, start, size);
+  const warnings: Warning[] = [];
+  const restorer = new MetadataRestorer(options);
+  const sink = createFileSink(path, {
+    force: options.force === true,
+    // nobody else reads it before it has its own mode
+    ...(entry?.mode === undefined ? {} : { mode: 0o600 }),
+    ...(entry === undefined ? {} : { restore: (fd: number) => restorer.toFile(fd, entry) }),
+  });
+  const sparse = options.sparse !== "never";
+  try {
+    for await (const parts of archive.bulk([{ start, end: start + size }])) {
+      for (const part of parts) {
+        if ("error" in part) throw part.error;
+        const length = part.end - part.start;
+        if ("fill" in part) writeFill(sink, part.fill, length, sparse);
+        else if (sparse && content.sparse) writeAroundZeros(sink, part.bytes, part.start - start);
+        else sink.write(part.bytes);
+        options.onProgress?.(length);
+      }
+    }
+    await sink.finish();
+  } catch (error) {
+    sink.abort();
+    throw error;
+  }
+  restorer.report((warning) => warnings.push(warning));
+  return { entries: 1, bytes: size, failed: 0, warnings };
+}
+
+/** @throws HexzError `output_is_input` */
+function refuseInput(archive: string, path: string): void {
+  const input = statSync(archive, { throwIfNoEntry: false });
+  const there = statSync(path, { throwIfNoEntry: false });
+  if (input === undefined || there === undefined || input.dev !== there.dev || input.ino !== there.ino) return;
+  throw new HexzError("output_is_input", `the output "${path}" is the archive itself`);
+}
+
+function writeFill(sink: FileSink, value: number, length: number, sparse: boolean): void {
+  if (value === 0 && sparse) {
+    sink.skip(length);
+    return;
+  }
+  const piece = new Uint8Array(Math.min(length, FILL_PIECE)).fill(value);
+  for (let left = length; left > 0; left -= piece.length) sink.write(piece.subarray(0, left));
+}
+
+/** What had holes gets them back, also small ones inside of chunks. */
+function writeAroundZeros(sink: FileSink, bytes: Uint8Array, position: number): void {
+  let at = 0;
+  for (const { start, end } of dataRuns(bytes, position)) {
+    if (start > at) sink.skip(start - at);
+    sink.write(bytes.subarray(start, end));
+    at = end;
+  }
+  if (at < bytes.length) sink.skip(bytes.length - at);
+}
