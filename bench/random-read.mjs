@@ -13,7 +13,7 @@ const [library, archivePath, offsetsFile, lengthText, warmupText, verifyText, en
 async function openReader(path, { verify }) {
   const { openArchiveFile } = await import(pathToFileURL(library).href);
   const archive = await openArchiveFile(path, { verify, engine });
-  const disk = archive.disk;
+  const disk = await archive.file("disk");
   return { read: (start, end) => disk.readSync(start, end), close: () => archive.close?.() };
 }
 

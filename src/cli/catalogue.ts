@@ -18,8 +18,6 @@ export interface CommandSpec {
   create(calling: Calling): Command<unknown[], Record<string, unknown>>;
   /** One line that works, for the help. */
   readonly example: string;
-  /** What docs/cli.md says beyond the options; Markdown. */
-  readonly notes: string;
 }
 
 export interface CatalogueEntry {

@@ -4,6 +4,7 @@ import { closeSync, fstatSync, mkdtempSync, openSync, readSync, rmSync, writeSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { HexzError } from "../core/errors.ts";
+import { KERNELS_BASE64 } from "../core/kernels.generated.ts";
 import { TAIL_LENGTH } from "../core/limits.ts";
 import { createPortableEngine } from "../core/portable-engine.ts";
 import { Archive } from "../core/read/archive.ts";
@@ -74,26 +75,32 @@ function readSome(buffer: Buffer): number {
  * one read, two when the root is long.
  */
 export async function openToLook(source: RangeSource): Promise<Archive> {
-  const engine = await createPortableEngine({ memoryBytes: LOOKING_MEMORY });
+  // Compiled at once: a thread of its own for so little takes longer.
+  const kernels = new WebAssembly.Module(Buffer.from(KERNELS_BASE64, "base64"));
+  const engine = await createPortableEngine({ kernels, memoryBytes: LOOKING_MEMORY });
   const openCrew = () => Promise.reject(new HexzError("usage", "this archive was opened to look at"));
   // Blocks are not decoded, and pages need nothing that has to be loaded.
   const machinery = { engine: { ...engine, load: async () => {} }, threads: 1, openCrew };
   return Archive.open(withLongTail(source), machinery);
 }
 
-/** A read near the end, which a long root makes necessary, takes along what stands before the root. */
+/**
+ * A read near the end, which a long root makes necessary, takes along what stands before the root. Files are read
+ * without waiting: a thread for one read takes longer than the read.
+ */
 function withLongTail(source: RangeSource): RangeSource {
-  let current = source;
+  const readSome = async (start: number, end: number) => source.readSync?.(start, end) ?? source.read(start, end);
+  let current: RangeSource = { name: source.name, size: source.size, read: readSome };
+  const plain = current;
   return {
     name: source.name,
     size: source.size,
-    async read(start, end, signal) {
-      const length = source.size - start;
-      if (current === source && length > TAIL_LENGTH && end > source.size - TAIL_LENGTH) {
+    async read(start, end) {
+      if (current === plain && source.size - start > TAIL_LENGTH && end > source.size - TAIL_LENGTH) {
         const from = Math.max(0, start - BEFORE_ROOT);
-        current = withTail(source, await source.read(from, source.size, signal));
+        current = withTail(plain, await readSome(from, source.size));
       }
-      return current.read(start, end, signal);
+      return current.read(start, end);
     },
     close: () => source.close?.(),
   };

@@ -14,6 +14,8 @@ export interface ExtractFileOptions extends MetadataOptions {
   readonly sparse?: "auto" | "never";
   /** Replace an existing file. */
   readonly force?: boolean;
+  /** A file that must not be replaced: the archive. */
+  readonly protect?: { readonly dev: number; readonly ino: number };
   readonly onProgress?: (bytes: number) => void;
 }
 
@@ -37,7 +39,10 @@ export async function extractFile(
   path: string,
   options: ExtractFileOptions = {},
 ): Promise<Extracted> {
-  refuseInput(archive.source.name, path);
+  const there = statSync(path, { throwIfNoEntry: false });
+  if (there !== undefined && there.dev === options.protect?.dev && there.ino === options.protect.ino) {
+    throw new HexzError("output_is_input", `the output "${path}" is the archive itself`);
+  }
   const { start, size, entry } = content;
   archive.checkRange(path, start, size);
   const warnings: Warning[] = [];
@@ -67,14 +72,6 @@ export async function extractFile(
   }
   restorer.report((warning) => warnings.push(warning));
   return { entries: 1, bytes: size, failed: 0, warnings };
-}
-
-/** @throws HexzError `output_is_input` */
-function refuseInput(archive: string, path: string): void {
-  const input = statSync(archive, { throwIfNoEntry: false });
-  const there = statSync(path, { throwIfNoEntry: false });
-  if (input === undefined || there === undefined || input.dev !== there.dev || input.ino !== there.ino) return;
-  throw new HexzError("output_is_input", `the output "${path}" is the archive itself`);
 }
 
 function writeFill(sink: FileSink, value: number, length: number, sparse: boolean): void {

@@ -88,7 +88,7 @@ class Extraction {
 
   async run(): Promise<Extracted> {
     if (this.#writer.shared) {
-      for await (const entry of this.#selected()) this.#tolerate(entry, () => this.#writer.check(entry));
+      for await (const { entry } of this.#selected()) this.#tolerate(entry, () => this.#writer.check(entry));
       this.#warnings.length = 0;
       this.#failed = 0;
     }
@@ -104,26 +104,27 @@ class Extraction {
     this.#writer.abort();
   }
 
-  async *#selected(): AsyncGenerator<Entry> {
+  /** What is to be restored, under the names that it gets; `path` is that in the archive, which streams have none. */
+  async *#selected(): AsyncGenerator<{ entry: Entry; path: ByteString | undefined }> {
     const { select, stripComponents = 0, streams = [] } = this.#options;
     for (const { name, start, size, sparse } of streams) {
-      yield { path: byteStringFromText(name), type: "file", start, size, sparse };
+      yield { entry: { path: byteStringFromText(name), type: "file", start, size, sparse }, path: undefined };
     }
     for await (const entry of this.#archive.entries()) {
       if (select !== undefined && !select(entry)) continue;
       if (stripComponents === 0) {
-        yield entry;
+        yield { entry, path: entry.path };
         continue;
       }
       const components = entry.path.split("/");
       if (components.length <= stripComponents) continue;
-      yield { ...entry, path: components.slice(stripComponents).join("/") as ByteString };
+      const stripped = components.slice(stripComponents).join("/") as ByteString;
+      yield { entry: { ...entry, path: stripped }, path: entry.path };
     }
   }
 
   async *#ranges(): AsyncGenerator<EntryRange> {
-    const { stripComponents = 0 } = this.#options;
-    for await (const entry of this.#selected()) {
+    for await (const { entry, path } of this.#selected()) {
       const link = entry.hardLink;
       if (entry.type !== "file" || (link !== undefined && this.#linkTargets.has(link))) {
         yield { entry, isFile: false, start: 0, end: 0 };
@@ -135,7 +136,8 @@ class Extraction {
         continue;
       }
       const { hardLink: _, ...file } = entry;
-      if (stripComponents === 0 || link === undefined) this.#linkTargets.set(link ?? entry.path, entry.path);
+      const name = link ?? path;
+      if (name !== undefined) this.#linkTargets.set(name, entry.path);
       yield { entry: file, isFile: true, start: entry.start!, end: entry.start! + entry.size! };
     }
   }

@@ -8,6 +8,7 @@ import {
   fdatasync,
   fstatSync,
   fsyncSync,
+  ftruncateSync,
   lstatSync,
   openSync,
   realpathSync,
@@ -36,6 +37,8 @@ export interface FileSink extends Sink {
   /** Device and inode of the temporary, so that a walk over its directory can leave it out. */
   readonly identity: { readonly dev: bigint; readonly ino: bigint };
   write(bytes: Uint8Array): void;
+  /** Appends so many zeros as a hole. */
+  skip(length: number): void;
   finish(): Promise<void>;
   abort(): void;
 }

@@ -1,6 +1,6 @@
 // One file that is being extracted: under a temporary name until it is complete, with holes where it is to be sparse.
 
-import { closeSync, constants, fstatSync, ftruncateSync, openSync, unlinkSync, writeSync } from "node:fs";
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, renameSync, unlinkSync, writeSync } from "node:fs";
 import { HexzError } from "../core/errors.ts";
 import type { Entry } from "../core/format/entry.ts";
 import { displayName } from "../core/format/path.ts";
@@ -32,6 +32,8 @@ export interface OutputOptions {
   readonly entry: Entry;
   /** Whether zeros may become holes. */
   readonly sparse: boolean;
+  /** Whether it may replace what is not a directory. */
+  readonly force: boolean;
   /** Sets the metadata of the complete file, which belongs to `owner` so far. */
   restore(fd: number, owner: { readonly uid: number; readonly gid: number }): void;
   /** Called once, after `finish` or `abort`. */
@@ -40,6 +42,8 @@ export interface OutputOptions {
 
 /** File systems keep holes in units of this many bytes, or of a divisor of it. */
 const PAGE = 4096;
+/** What the system says where a name is taken; the second one by a directory, when replacing. */
+const TAKEN = new Set(["EEXIST", "EISDIR"]);
 const ZEROS = Buffer.alloc(64 * 1024);
 
 /** The parts of `bytes` that are more than zeros, page by page of the file that they go to at `position`. */
@@ -122,9 +126,10 @@ export function createOutput(options: OutputOptions): FileOutput {
           directory.ownerOfNew ??= ownerOf(fd);
           options.restore(fd, directory.ownerOfNew);
           try {
-            renameNewIn(directory, options.temporaryName, options.name);
+            if (options.force) renameSync(temporary, directory.child(options.name));
+            else renameNewIn(directory, options.temporaryName, options.name);
           } catch (error) {
-            throw systemCode(error) === "EEXIST" ? collision(entry) : error;
+            throw TAKEN.has(systemCode(error)) ? collision(entry) : error;
           }
         });
       } catch (error) {

@@ -13,6 +13,7 @@ import {
   openSync,
   readSync,
   symlinkSync,
+  unlinkSync,
 } from "node:fs";
 import { type ErrorCode, HexzError, type Warning } from "../core/errors.ts";
 import type { Entry } from "../core/format/entry.ts";
@@ -29,6 +30,10 @@ export type { FileOutput } from "./output-file.ts";
 export interface TreeWriterOptions extends MetadataOptions {
   /** auto: zeros become holes; never: they are written. Default: auto. */
   sparse?: "auto" | "never";
+  /** Replace what is in the way, but never a directory, nor by one. Default: that is a collision. */
+  force?: boolean;
+  /** A file that must not be replaced: the archive. */
+  protect?: { readonly dev: number; readonly ino: number };
   /** Create device nodes. Default: they are left out, with a warning. */
   devices?: boolean;
   onWarning?: (warning: Warning) => void;
@@ -79,7 +84,12 @@ export class TreeWriter {
     if (parent === undefined) return;
     checkName(name, entry.path);
     const there = lstatSync(parent.child(name), { throwIfNoEntry: false });
-    if (there !== undefined && !(entry.type === "directory" && there.isDirectory())) throw collision(entry);
+    if (there === undefined || (entry.type === "directory" && there.isDirectory())) return;
+    const { force, protect } = this.#options;
+    if (force !== true || entry.type === "directory" || there.isDirectory()) throw collision(entry);
+    if (there.dev === protect?.dev && there.ino === protect.ino) {
+      throw new HexzError("output_is_input", `${displayName(entry.path)} would replace the archive itself`);
+    }
   }
 
   /** Creates a directory, or takes the one that is there; its metadata follows in `finish`. */
@@ -107,6 +117,7 @@ export class TreeWriter {
       name,
       entry,
       sparse: this.#options.sparse !== "never",
+      force: this.#options.force === true,
       restore: (fd, owner) => this.#metadata.toFile(fd, entry, owner),
       onClosed: (closed) => this.#outputs.delete(closed),
     });
@@ -115,7 +126,7 @@ export class TreeWriter {
   }
 
   symlink(entry: Entry): void {
-    const { path } = this.#place(entry);
+    const path = this.#freePlace(entry);
     try {
       symlinkSync(Buffer.from(entry.target ?? "", "latin1"), path);
     } catch (error) {
@@ -147,7 +158,7 @@ export class TreeWriter {
       const message = `${shown} is left out: ${displayName(first)} is not a file`;
       throw new HexzError("unsafe_path", message, { data: { path: entry.path } });
     }
-    const { path } = this.#place(entry);
+    const path = this.#freePlace(entry);
     try {
       linkSync(source, path);
     } catch (error) {
@@ -165,7 +176,7 @@ export class TreeWriter {
       this.#warn(entry.path, "device_refused", "a device node is left out unless --devices is given");
       return;
     }
-    const { path } = this.#place(entry);
+    const path = this.#freePlace(entry);
     const made = makeSpecial(libc(), Buffer.concat([path, Buffer.alloc(1)]), entry);
     const kind = entry.type === "fifo" ? "a FIFO" : "a device node";
     const error = made === undefined || made >= 0 ? undefined : systemError(made, "mknod");
@@ -221,6 +232,15 @@ export class TreeWriter {
     checkName(name, entry.path);
     const parent = this.#chain.enter(directory, true)!;
     return { parent, name, path: parent.child(name) };
+  }
+
+  /** The same for what cannot replace: with `force` what is in the way goes first, unless that is a directory. */
+  #freePlace(entry: Entry): Buffer {
+    const { path } = this.#place(entry);
+    if (this.#options.force === true && lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === false) {
+      unlinkSync(path);
+    }
+    return path;
   }
 
   #copy(source: Buffer, entry: Entry): void {

@@ -108,5 +108,4 @@ async function run(path: string, inner: string | undefined, options: Options, ca
 export const cat: CommandSpec = {
   create: (calling) => define().action((path, inner, options) => run(path, inner, options, calling)),
   example: "hexz cat backup.hxz photos/2024.raw --range 1M+64K > piece.raw",
-  notes: "",
 };

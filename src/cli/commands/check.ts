@@ -101,5 +101,4 @@ async function run(path: string, options: Options, calling: Calling): Promise<vo
 export const check: CommandSpec = {
   create: (calling) => define().action((path, options) => run(path, options, calling)),
   example: "hexz check backup.hxz --sample 5%",
-  notes: "",
 };

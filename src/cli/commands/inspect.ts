@@ -86,9 +86,11 @@ function textOrNull(value: unknown): string | null {
 /** All blocks in the order of the file; scattered duplicates make several pages name the same one. */
 async function blocksOf(archive: Archive): Promise<BlockRef[]> {
   const blocks = new Map<string, BlockRef>();
-  for (const place of await archive.run(archive.index.places())) {
-    const leaf = await archive.run(archive.index.leaf(place));
-    for (const block of leaf.blocks) blocks.set(`${block.archive}:${block.offset}`, block);
+  for (let address = 0; address < archive.root.addressSpace; ) {
+    const found = await archive.run(archive.index.find(address));
+    if ("error" in found) throw found.error;
+    for (const block of found.leaf.blocks) blocks.set(`${block.archive}:${block.offset}`, block);
+    address = found.end;
   }
   return [...blocks.values()].sort((a, b) => a.archive - b.archive || a.offset - b.offset);
 }
@@ -189,5 +191,4 @@ async function run(path: string, options: Options, calling: Calling): Promise<vo
 export const inspect: CommandSpec = {
   create: (calling) => define().action((path, options) => run(path, options, calling)),
   example: "hexz inspect backup.hxz --entries",
-  notes: "",
 };

@@ -243,5 +243,4 @@ function defined<T extends object>(values: T): { [Key in keyof T]?: Exclude<T[Ke
 export const pack: CommandSpec = {
   create: (calling) => define().action((paths, options) => run(paths, options, calling)),
   example: "hexz pack photos notes.txt backup.hxz --compression zstd --exclude '*.tmp'",
-  notes: "",
 };

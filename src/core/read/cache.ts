@@ -2,12 +2,17 @@
 
 export class Cache<Key, Value> {
   readonly #limit: number;
+  readonly #onForget: (value: Value) => void;
   readonly #values = new Map<Key, { value: Value; size: number }>();
   #total = 0;
 
-  /** @param limit on the sum of the sizes; a value larger than that is not kept */
-  constructor(limit: number) {
+  /**
+   * @param limit on the sum of the sizes; a value larger than that is not kept
+   * @param onForget is given every value that is not kept any longer
+   */
+  constructor(limit: number, onForget: (value: Value) => void = () => {}) {
     this.#limit = limit;
+    this.#onForget = onForget;
   }
 
   get(key: Key): Value | undefined {
@@ -19,14 +24,19 @@ export class Cache<Key, Value> {
   }
 
   set(key: Key, value: Value, size: number): void {
-    if (size > this.#limit) return;
-    this.#total += size - (this.#values.get(key)?.size ?? 0);
-    this.#values.delete(key);
+    const before = this.#values.get(key);
+    if (before !== undefined) this.#forget(key, before);
     this.#values.set(key, { value, size });
+    this.#total += size;
     for (const [oldKey, old] of this.#values) {
       if (this.#total <= this.#limit) break;
-      this.#values.delete(oldKey);
-      this.#total -= old.size;
+      this.#forget(oldKey, old);
     }
+  }
+
+  #forget(key: Key, { value, size }: { value: Value; size: number }): void {
+    this.#values.delete(key);
+    this.#total -= size;
+    this.#onForget(value);
   }
 }

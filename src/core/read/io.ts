@@ -8,6 +8,8 @@ export interface ReadRequest {
   readonly source: RangeSource;
   readonly start: number;
   readonly end: number;
+  /** Memory that the bytes may be read into, of that length; without waiting only, so that nobody else gets between. */
+  readonly into?: Uint8Array;
 }
 
 /** Yields requests, is given their bytes in the same order, returns a result. */
@@ -28,9 +30,11 @@ export function runSync<T>(io: Io<T>): T {
   let step = io.next();
   while (!step.done) {
     step = io.next(
-      step.value.map(({ source, start, end }) => {
+      step.value.map(({ source, start, end, into }) => {
         if (source.readSync === undefined) throw new HexzError("usage", `${source.name} cannot be read synchronously`);
-        return source.readSync(start, end);
+        if (into === undefined || source.readIntoSync === undefined) return source.readSync(start, end);
+        source.readIntoSync(start, into);
+        return into;
       }),
     );
   }

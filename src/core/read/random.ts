@@ -14,6 +14,12 @@ import type { PageContext } from "./pages.ts";
 /** Requests merged over gaps grow no longer than this. */
 const LONGEST_REQUEST = 8 * 1024 * 1024;
 
+/** Buffers for decoded blocks have lengths in steps of this, so that they serve again: fresh memory is slow. */
+const BUFFER_STEP = 64 * 1024;
+const SPARE_BUFFERS = 32;
+/** Stored blocks up to this length are read into one buffer that stays. */
+const STORED_BUFFER = 256 * 1024;
+
 interface PlainBlock {
   readonly block: BlockRef;
   readonly bytes: Uint8Array;
@@ -67,12 +73,16 @@ export class RandomReader {
   readonly #index: IndexReader;
   readonly #options: RandomOptions;
   readonly #blocks: Cache<number, PlainBlock>;
+  readonly #spare: Uint8Array[] = [];
+  readonly #stored = new Uint8Array(STORED_BUFFER);
 
   constructor(context: PageContext, index: IndexReader, options: RandomOptions) {
     this.#context = context;
     this.#index = index;
     this.#options = options;
-    this.#blocks = new Cache(options.cacheBytes);
+    this.#blocks = new Cache(options.cacheBytes, ({ bytes }) => {
+      if (this.#spare.length < SPARE_BUFFERS) this.#spare.push(bytes);
+    });
   }
 
   /** The bytes of logical addresses [start, end). */
@@ -103,24 +113,33 @@ export class RandomReader {
     for (const { block } of missing) checkBlockPlace(block, source.size, source.name);
     const places = missing.map(({ block }) => ({ start: block.offset, end: block.offset + block.storedLength }));
     const ranges = mergeRanges(places, source.gap ?? 0, LONGEST_REQUEST);
-    const fetched = yield ranges.map(({ start, end }) => ({ source, start, end }));
+    const single = ranges.length === 1 && ranges[0]!.end - ranges[0]!.start <= STORED_BUFFER;
+    const fetched = yield ranges.map(({ start, end }) =>
+      single ? { source, start, end, into: this.#stored.subarray(0, end - start) } : { source, start, end },
+    );
     for (const { block, pieces } of missing) {
       const at = ranges.findIndex(({ start, end }) => start <= block.offset && block.offset < end);
       const from = block.offset - ranges[at]!.start;
       const plain = this.#decode(block, fetched[at]!.subarray(from, from + block.storedLength));
-      this.#blocks.set(block.offset, plain, block.plainLength);
       this.#slice(block, plain, pieces, out, base);
+      this.#blocks.set(block.offset, plain, plain.bytes.length);
     }
   }
 
   #decode(block: BlockRef, stored: Uint8Array): PlainBlock {
-    const bytes = new Uint8Array(block.plainLength);
+    const bytes = this.#buffer(block.plainLength);
     try {
-      this.#context.engine.decode(block.codec as CodecId, stored, bytes);
+      this.#context.engine.decode(block.codec as CodecId, stored, bytes.subarray(0, block.plainLength));
     } catch (cause) {
       throw damagedBlock(this.#context.source.name, block, cause);
     }
     return { block, bytes, verified: new Map() };
+  }
+
+  #buffer(length: number): Uint8Array {
+    const spare = this.#spare.findIndex((bytes) => bytes.length >= length && bytes.length < 2 * length + BUFFER_STEP);
+    if (spare >= 0) return this.#spare.splice(spare, 1)[0]!;
+    return new Uint8Array(Math.ceil(length / BUFFER_STEP) * BUFFER_STEP);
   }
 
   #slice(block: BlockRef, plain: PlainBlock, pieces: readonly ChunkPiece[], out: Uint8Array, base: number): void {

@@ -1,0 +1,65 @@
+// What docs/cli.md says of each command beyond its options. Markdown.
+
+export const NOTES: Readonly<Record<string, string>> = {
+  pack: `The last path is the OUTPUT in both spellings; \`hexz pack INPUT... OUTPUT --disk IMAGE\` packs a tree and an image into one
+archive. A single directory gives its contents and its own metadata; several INPUTs go under their base names, and two of
+the same name are refused; \`-\` becomes the file \`stdin\`.
+
+Nothing is left out unless it is asked for: names of any bytes, modes, owners, times, symlinks, hard links, holes,
+extended attributes, FIFOs and device nodes are kept. Sockets are left out with a warning. A file of a tree that cannot be
+read, changes or disappears is in \`warnings\`, the archive of the rest is kept, and the exit code is 3; where it is the
+INPUT itself, nothing is left. Warnings with the code \`unsupported\` (sockets, what this machine cannot keep) do not change the
+exit code.
+
+The archive appears under its name when it is complete. An existing OUTPUT is refused without \`--force\`; an OUTPUT that
+is an input, or lies in a directory that is one, always. An archive is not written to a terminal.
+
+The bytes depend on the input, the options and the engine, not on workers, clock or machine. \`created\` is recorded only where
+\`SOURCE_DATE_EPOCH\` is set (seconds since 1970).
+
+\`--json\`: \`path, archive_id, original_size, compressed_size, compression_ratio, chunks {total, unique, unique_bytes, duplicate,
+duplicate_bytes, parent, parent_bytes, zero, zero_bytes}, blocks {count, stored_bytes, by_codec}, seconds, warnings\`.`,
+
+  extract: `An archive that was made of a single stream or file goes into the file DEST, any other one into the directory DEST, which
+may exist; the streams \`disk\` and \`memory\` become files of these names in it. With PATHs, patterns or
+\`--strip-components\`, DEST is always a directory; a directory as PATH means everything in it, and paths are kept whole.
+PATHs take \`\\xNN\` for bytes and \`\\\\\` for a backslash; \`disk\` and \`memory\` mean the streams where there are such,
+\`./disk\` the file.
+
+When anything is in the way, nothing is written: exit code 2. With \`--force\` files, symlinks and special files are
+replaced, directories never. Nothing is written outside of DEST, whatever the archive says. Each file appears when it is
+complete.
+
+Damaged files, hostile names and, without \`--devices\`, device nodes are left out: they are in \`warnings\`, the rest is
+restored, exit code 1. Where the system refuses an entry, it is in \`warnings\`, exit code 3. Metadata that cannot be restored here
+(owners as another user than root, some extended attributes) is named once and does not change the exit code.
+
+\`--json\`: \`path\` (DEST), \`entries, bytes, warnings\`.`,
+
+  cat: `PATH may be left out where the archive holds exactly one stream or file. It takes \`\\xNN\` for bytes and \`\\\\\` for a
+backslash; \`disk\` and \`memory\` mean the streams where there are such, \`./disk\` the file.
+
+\`--range\`: END is exclusive; END and LENGTH are clipped to the size; a range that starts behind its end, or behind the end of
+the file, is refused (2); \`START-\` goes to the end. \`--range=-N\` are the last N bytes, all of them where there are fewer;
+\`--range=-N+LENGTH\` is the beginning of these. The numbers are sizes: \`1M+64K\`.
+
+Every byte is verified before it is written; after damage the output ends, with exit code 1. \`--json\` is refused.`,
+
+  check: `\`--sample\` takes a percentage or a size; it is spread evenly over the content. Index and tree are checked in any case.
+
+\`--json\`: \`ok, checked_bytes, sampled, problems [{code, where, path, start, end, message}]\`; \`sampled\` is null or the sample as
+asked. Exit code 1 when something is wrong, also where the file is no archive at all: then \`problems\` says so.`,
+
+  inspect: `Reads the end of the file once, twice where the root is long; the lists need the pages that they show.
+
+\`--json\`: \`path, version, archive_id, content_id, states, compression, engine, level, block_size, chunking {method, min, avg, max},
+variable_blocks, encrypted, key_slots, signed, signatures, has_dictionary, original_size, compressed_size, compression_ratio,
+entries {files, directories, symlinks, other}, streams [{name, size}], parents [{id, hint, found}], parent_paths, index {pages,
+depth, offset}, chunks {…}, blocks {…}, metadata, note, created\`. \`level\` is null where the codec has none; \`index.offset\` is where
+the root page begins, which is the top of the index; \`chunks.zero\` counts runs of any one byte value; \`directories\` counts
+the root; \`original_size\` counts a hard link once.
+
+\`--entries\` adds \`entry_list [{path, type, size, mode, mtime, uid, gid, user, group, target, hard_link, device major, minor, xattrs
+[names], metadata}]\`; what is not known is null. \`--blocks\` adds \`block_list [{offset, stored, plain, codec, parent}]\`, \`parent\` 0 for
+this file.`,
+};

@@ -1,0 +1,118 @@
+// Small archives in memory: packed by the core library, read back, and compared with the reference decoder.
+
+import { expect } from "vitest";
+import {
+  type Archive,
+  type Content,
+  checkArchive,
+  contentOf,
+  createArchive,
+  createMemorySink,
+  type Entry,
+  hexOf,
+  openArchive,
+  type WriterOptions,
+} from "../../src/core/index.ts";
+import { decodeReference, type ReferenceArchive, type ReferenceEntry } from "./reference.ts";
+import { referenceChunks } from "./reference-chunking.ts";
+
+export interface Plan {
+  readonly streams?: readonly { readonly name: "disk" | "memory"; readonly content: Content }[];
+  /** In tree order; `content` for files that are no hard links. */
+  readonly items?: readonly { readonly entry: Entry; readonly content?: Content; readonly linkable?: boolean }[];
+  readonly options?: WriterOptions;
+}
+
+export async function packPlan({ streams = [], items = [], options = {} }: Plan): Promise<Uint8Array> {
+  const sink = createMemorySink();
+  const writer = await createArchive(sink, options);
+  for (const { name, content } of streams) await writer.addStream(name, contentOf(content));
+  for (const { entry, content, linkable = true } of items) {
+    if (content === undefined) await writer.addEntry(entry);
+    else await writer.addFile(entry, contentOf(content), { linkable });
+  }
+  await writer.finish();
+  return sink.bytes();
+}
+
+export async function entriesOf(archive: Archive): Promise<Entry[]> {
+  const entries: Entry[] = [];
+  for await (const entry of archive.entries()) entries.push(entry);
+  return entries;
+}
+
+/** Every content, by `stream:` or `file:` and its name. */
+export async function contentsOf(archive: Archive): Promise<Map<string, Uint8Array>> {
+  const contents = new Map<string, Uint8Array>();
+  for (const { name } of archive.streams) contents.set(`stream:${name}`, await (await archive.file(name)).read());
+  for (const entry of await entriesOf(archive)) {
+    if (entry.type === "file") contents.set(`file:${entry.path}`, await archive.fileOf(entry).read());
+  }
+  return contents;
+}
+
+/** An entry of the reference decoder as the reader shows it. */
+function entryOfReference(entry: ReferenceEntry): Entry {
+  const name = (bytes: Uint8Array) => Buffer.from(bytes).toString("latin1");
+  const { pathBytes, type, userName, groupName, target, hardLink, xattrs, sparse } = entry;
+  const { start, size, mode, uid, gid, mtime, device, metadata } = entry;
+  const shown = {
+    path: name(pathBytes),
+    type,
+    ...defined({ start, size, mode, uid, gid, mtime, device, metadata }),
+    ...(userName && { userName: name(userName) }),
+    ...(groupName && { groupName: name(groupName) }),
+    ...(target && { target: name(target) }),
+    ...(hardLink && { hardLink: name(hardLink) }),
+    ...(xattrs.length > 0 && {
+      xattrs: xattrs.map((one) => ({ name: name(one.name), value: new Uint8Array(one.value) })),
+    }),
+    ...(sparse && { sparse }),
+  };
+  return shown as unknown as Entry;
+}
+
+const defined = (values: Record<string, unknown>) =>
+  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+
+/** Compares the bytes without printing all of them. */
+export function expectBytes(found: Uint8Array, expected: Uint8Array, what: string): void {
+  expect(found.length, `length of ${what}`).toBe(expected.length);
+  expect(Buffer.compare(found, expected) === 0, `bytes of ${what}`).toBe(true);
+}
+
+/** Cuts in BigInt take their time. */
+const MOST_CHUNKED = 4 * 1024 * 1024;
+
+/**
+ * The proof of one archive: the reader, the check and the reference decoder agree on everything that they can say, and
+ * chunks are cut where the reference cuts them.
+ */
+export async function expectAgreement(bytes: Uint8Array): Promise<ReferenceArchive> {
+  const reference = decodeReference(bytes);
+  const archive = await openArchive(bytes);
+  expect(await checkArchive(archive)).toEqual({ ok: true, checkedBytes: reference.addressSpace, problems: [] });
+  expect(archive.idText).toBe(reference.id);
+  expect(hexOf(archive.root.contentId)).toBe(reference.contentId);
+  expect(archive.streams).toEqual(reference.streams);
+  expect(await archive.metadata()).toEqual(reference.metadata);
+  const entries = await entriesOf(archive);
+  expect(entries).toEqual(reference.entries.map(entryOfReference));
+  const byPath = new Map(entries.map((entry) => [entry.path as string, entry]));
+  const { coding } = reference;
+  let chunked = 0;
+  for (const [name, content] of await contentsOf(archive)) {
+    const range = name.startsWith("stream:")
+      ? reference.streams.find((stream) => name === `stream:${stream.name}`)!
+      : byPath.get(name.slice(5))!;
+    const [start, end] = [range.start!, range.start! + range.size!];
+    expectBytes(content, reference.read(start, end), name);
+    chunked += content.length;
+    if (chunked > MOST_CHUNKED) continue;
+    const own = reference.chunks.filter((chunk) => chunk.start >= start && chunk.start < end);
+    const shown = own.map(({ length, fill }) => (fill === undefined ? { length } : { length, fill }));
+    expect(shown, `chunks of ${name}`).toEqual(referenceChunks(content, coding));
+  }
+  await archive.close();
+  return reference;
+}
