@@ -13,7 +13,7 @@ import {
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { hexz, hexzJson, shell } from "./support/cli.ts";
-import { createRandom } from "./support/random.ts";
+import { randomBytes, randomFrom } from "./support/random.ts";
 import { isRoot, run, temporaryDirectory } from "./support/trees.ts";
 
 /** A directory with a small tree `tree` and an image `disk.img`. */
@@ -22,7 +22,7 @@ function place(): string {
   mkdirSync(join(root, "tree/sub"), { recursive: true });
   writeFileSync(join(root, "tree/a.txt"), "hello\n");
   writeFileSync(join(root, "tree/sub/b.txt"), "world\n".repeat(1000));
-  writeFileSync(join(root, "disk.img"), createRandom(1).bytes(300_000));
+  writeFileSync(join(root, "disk.img"), randomBytes(300_000, randomFrom(1)));
   return root;
 }
 
@@ -113,6 +113,14 @@ test("pack to standard output gives the same bytes and nothing else; --json is r
   expect(hexzJson(["pack", "tree", "-", "--dry-run"], { cwd }).code).toBe(0);
 });
 
+test("an archive that is redirected into the tree it packs does not pack itself", () => {
+  const cwd = place();
+  expect(shell("hexz pack tree - > tree/out.hxz && hexz extract tree/out.hxz out -s && ls out", cwd)).toMatchObject({
+    code: 0,
+    stdout: "a.txt\nsub\n",
+  });
+});
+
 test("pack refuses an existing output without --force, and leaves it alone", () => {
   const cwd = place();
   writeFileSync(join(cwd, "out.hxz"), "precious");
@@ -196,7 +204,9 @@ test("pack options end up in the archive", () => {
     metadata: { note: "hello", created: "2023-11-14T22:13:20.000Z" },
     entries: { files: 1, directories: 2, symlinks: 0, other: 0 },
   });
-  expect(hexz(["pack", "tree", "fixed.hxz", "--chunking", "fixed", "--compression", "none", "-s"], { cwd }).code).toBe(0);
+  expect(hexz(["pack", "tree", "fixed.hxz", "--chunking", "fixed", "--compression", "none", "-s"], { cwd }).code).toBe(
+    0,
+  );
   const fixed = hexzJson(["inspect", "fixed.hxz"], { cwd }).document;
   expect(fixed).toMatchObject({ compression: "none", level: null, note: null, created: null, variable_blocks: false });
   expect(fixed.chunking).toEqual({ method: "fixed", min: 65536, avg: 65536, max: 65536 });
@@ -209,7 +219,9 @@ test.skipIf(!isRoot())("pack reports an unreadable file of a tree, keeps the res
   const nobody = { cwd, uid: 65534, gid: 65534 };
   const { code, document } = hexzJson(["pack", "tree", "out.hxz"], nobody);
   expect(code).toBe(3);
-  expect(document.warnings).toEqual([{ path: "secret", code: "permission", message: expect.stringContaining("secret") }]);
+  expect(document.warnings).toEqual([
+    { path: "secret", code: "permission", message: expect.stringContaining("secret") },
+  ]);
   expect(document.original_size).toBe(6006);
   const text = hexz(["pack", "tree", "again.hxz", "-s"], nobody);
   expect([text.code, text.stdout]).toEqual([3, ""]);
@@ -233,7 +245,10 @@ test("--progress json prints lines on standard error, and standard output stays 
   const cwd = place();
   const { stdout, stderr } = hexz(["pack", "disk.img", "out.hxz", "--json", "--progress", "json"], { cwd });
   JSON.parse(stdout);
-  const lines = stderr.trim().split("\n").map((line) => JSON.parse(line).progress);
+  const lines = stderr
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line).progress);
   expect(lines.at(-1)).toMatchObject({ phase: "packing", bytes: 300_000, total: 300_000 });
   expect(hexz(["pack", "disk.img", "out.hxz", "--force"], { cwd }).stderr).toBe("");
 });

@@ -180,7 +180,7 @@ test("a damaged index page loses its span and not the rest", async () => {
   const content = Uint8Array.from({ length: 1_500_000 }, () => random(256));
   const bytes = await packPlan({
     streams: [{ name: "disk", content }],
-    options: { minChunk: 64, avgChunk: 256, maxChunk: 512, blockSize: 4096, compression: "none" },
+    options: { minChunk: 64, avgChunk: 256, maxChunk: 1024, blockSize: 4096, compression: "none" },
   });
   const { pages, truth } = await sampleOf(bytes);
   const view = new DataView(bytes.buffer);
@@ -209,7 +209,7 @@ test("a damaged index page loses its span and not the rest", async () => {
 test("damage everywhere is told of in bounded length", async () => {
   const random = randomFrom(6);
   const content = Uint8Array.from({ length: 1_000_000 }, () => random(256));
-  const options = { minChunk: 64, avgChunk: 256, maxChunk: 512, blockSize: 4096, compression: "none" as const };
+  const options = { minChunk: 64, avgChunk: 256, maxChunk: 1024, blockSize: 4096, compression: "none" as const };
   const bytes = await packPlan({ streams: [{ name: "disk", content }], options });
   const sample = await sampleOf(bytes);
   const damaged = bytes.slice();

@@ -34,7 +34,7 @@ Printed from the commands by \`scripts/write-cli-docs.mjs\`: do not edit.
 | 1 | the archive or data is bad, or the answer is no |
 | 2 | wrong use, or the output exists |
 | 3 | the outside failed: a missing file, permission, a full disk |
-| 130, 143 | ended by SIGINT, by SIGTERM |
+| 129, 130, 143 | ended by SIGHUP, SIGINT, SIGTERM |
 | 141 | the reader of standard output went away |
 `;
 

@@ -10,7 +10,8 @@ export const EXIT = {
   usage: 2,
   /** The outside failed. */
   outside: 3,
-  /** As a shell reports a process that SIGINT, SIGPIPE or SIGTERM ended. */
+  /** As a shell reports a process that SIGHUP, SIGINT, SIGPIPE or SIGTERM ended. */
+  hungUp: 129,
   interrupted: 130,
   brokenPipe: 141,
   terminated: 143,

@@ -24,6 +24,7 @@ function fail(thrown: unknown): number {
 }
 
 for (const [signal, exitCode] of [
+  ["SIGHUP", EXIT.hungUp],
   ["SIGINT", EXIT.interrupted],
   ["SIGTERM", EXIT.terminated],
 ] as const) {
@@ -32,6 +33,7 @@ for (const [signal, exitCode] of [
     process.exit(exitCode);
   });
 }
+process.on("uncaughtException", (error) => process.exit(fail(error)));
 process.on("exit", abortAll);
 
 process.exit(await run(call).catch(fail));

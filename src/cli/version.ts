@@ -16,6 +16,6 @@ export async function printVersion(json: boolean): Promise<void> {
   const version = packageVersion();
   if (json) {
     const { node } = process.versions;
-    printDocument({ version, formats: [2], engine: { name, description }, node, platform: process.platform });
+    await printDocument({ version, formats: [2], engine: { name, description }, node, platform: process.platform });
   } else printText(`hexz ${version}\nengine: ${name} (${description})\nnode: ${process.versions.node}\n`);
 }

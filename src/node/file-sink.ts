@@ -21,6 +21,7 @@ import type { Sink } from "../core/write/sink.ts";
 import { onAbort } from "./abort.ts";
 import { fromSystemError, shownPath, systemCode } from "./errors.ts";
 import { renameNew } from "./publish.ts";
+import { unblockStdout } from "./stdout.ts";
 import { beforeRetry } from "./wait.ts";
 
 export interface FileSinkOptions {
@@ -221,6 +222,7 @@ function syncDirectory(directory: Buffer): void {
 /** Standard output as a sink: complete in order, durable as far as the other end makes it so. */
 export function createStdoutSink(fd = 1): Sink {
   const name = "standard output";
+  if (fd === 1) unblockStdout();
   /** @returns how many bytes the other end took now; 0 when it is not ready */
   const push = (bytes: Uint8Array): number => {
     try {

@@ -159,12 +159,14 @@ function ownerOf(fd: number): { uid: number; gid: number } {
 
 /** The error for an entry whose place is taken. */
 export function collision(entry: Entry): HexzError {
-  return new HexzError("collision", `${displayName(entry.path)} is there already`, { data: { path: entry.path } });
+  return new HexzError("collision", `${displayName(entry.path)} is there already`, {
+    data: { path: displayName(entry.path) },
+  });
 }
 
 function lengthError(entry: Entry, found: number): HexzError {
   const message = `${displayName(entry.path)}: expected ${entry.size} bytes of content, got ${found}`;
-  return new HexzError("io", message, { data: { path: entry.path, expected: entry.size, found } });
+  return new HexzError("io", message, { data: { path: displayName(entry.path), expected: entry.size, found } });
 }
 
 function removeQuietly(path: Buffer): void {

@@ -152,6 +152,11 @@ async function packContent(path: string, add: (input: ReturnType<typeof openInpu
   }
 }
 
+function isStdout(): (dev: bigint, ino: bigint) => boolean {
+  const stdout = fstatSync(1, { bigint: true });
+  return (dev, ino) => stdout.dev === dev && stdout.ino === ino;
+}
+
 async function packInputs(
   writer: ArchiveWriter,
   inputs: readonly string[],
@@ -160,7 +165,12 @@ async function packInputs(
   warnings: Warning[],
 ): Promise<void> {
   const [only] = facts;
-  const walkOptions: WalkOptions = { ...options.walk, onWarning: (warning) => warnings.push(warning) };
+  const walkOptions: WalkOptions = {
+    ...options.walk,
+    onWarning: (warning) => warnings.push(warning),
+    // redirected into a tree that is packed, the archive does not pack itself
+    ...(options.output === STDIN && !options.dryRun ? { skip: isStdout() } : {}),
+  };
   if (inputs.length === 0) return;
   if (inputs.length === 1 && only?.stat.isDirectory()) {
     for (const item of walk(inputs[0]!, walkOptions)) await packItem(writer, item, options, warnings, false);

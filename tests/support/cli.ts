@@ -22,9 +22,14 @@ export function hexz(args: readonly string[], options: SpawnSyncOptions = {}): R
   return { code: ran.status, stdout: bytes.toString(), stderr: String(ran.stderr), bytes };
 }
 
+export interface RanJson {
+  readonly code: number | null;
+  // biome-ignore lint/suspicious/noExplicitAny: documents of many shapes, looked into by tests
+  readonly document: any;
+}
+
 /** Runs `hexz … --json`, which must print one document and nothing else on standard output. */
-// biome-ignore lint/suspicious/noExplicitAny: documents of many shapes, looked into by tests
-export function hexzJson(args: readonly string[], options: SpawnSyncOptions = {}): { code: number | null; document: any } {
+export function hexzJson(args: readonly string[], options: SpawnSyncOptions = {}): RanJson {
   const { code, stdout } = hexz([...args, "--json"], options);
   return { code, document: JSON.parse(stdout) };
 }

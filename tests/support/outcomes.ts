@@ -3,23 +3,32 @@
 
 import { ERROR_CODES, HexzError } from "../../src/core/errors.ts";
 import type { Entry } from "../../src/core/format/entry.ts";
-import { createPortableEngine, ENGINE_SCRATCH } from "../../src/core/portable-engine.ts";
+import { type ByteString, displayName } from "../../src/core/format/path.ts";
+import { createPortableEngine } from "../../src/core/portable-engine.ts";
 import { Archive, type Machinery } from "../../src/core/read/archive.ts";
 import { type CheckResult, checkArchive } from "../../src/core/read/check.ts";
 import { createMemorySource } from "../../src/core/source/memory.ts";
 import { createInlineCrew } from "../../src/core/work/crew.ts";
 import { contentsOf, entriesOf } from "./archives.ts";
 
-const engine = await createPortableEngine({ memoryBytes: 1 << 20 });
+const ROOM = 48 << 20;
+const engine = await createPortableEngine({ memoryBytes: ROOM + (4 << 20) });
 await engine.load(2);
+const room = engine.allocate(ROOM);
 
-/** One engine for all archives of a test: opening thousands of them would compile it thousands of times. */
+/** One engine and one stretch of its memory for all archives: thousands are opened, one after the other. */
 const machinery: Machinery = {
   engine,
   threads: 1,
-  async openCrew(heapBytes) {
-    const memoryBytes = heapBytes + 2 * ENGINE_SCRATCH;
-    return createInlineCrew({ engine: await createPortableEngine({ memoryBytes }), gather: new Uint8Array(0) });
+  async openCrew() {
+    let at = 0;
+    const allocate = (length: number) => {
+      const start = at;
+      at = Math.ceil((at + length + 64) / 64) * 64;
+      if (at > ROOM) throw new WrongOutcome(`${at} bytes of memory are asked for`);
+      return room.subarray(start, start + length);
+    };
+    return createInlineCrew({ engine: { ...engine, allocate }, gather: new Uint8Array(0) });
   },
 };
 
@@ -101,7 +110,7 @@ export async function outcomeOf(bytes: Uint8Array, truth: Truth): Promise<Outcom
   });
   for (const [name, content] of truth.contents) {
     // A name that leads nowhere is an error as well, but damage must not hide a file.
-    const path = name.startsWith("file:") ? `./${name.slice(5)}` : name.slice(7);
+    const path = name.startsWith("file:") ? `./${displayName(name.slice(5) as ByteString)}` : name.slice(7);
     const code = await codeFrom(async () => compare(await (await opened.file(path)).read(), content, name));
     if (code === "no_such_path") throw new WrongOutcome(`${name} is gone without a word`);
     outcome.read.push(code);

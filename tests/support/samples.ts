@@ -47,10 +47,10 @@ function treeItems(): NonNullable<Plan["items"]> {
 /** By name. Contents repeat, have fills of several values, and do not compress, as the name says. */
 export function samplePlans(): Record<string, Plan> {
   const random = randomFrom(11);
-  const words = text(5000, random);
-  const noise = randomBytes(5000, random);
-  const ones = new Uint8Array(2500).fill(1);
-  const mixed = new Uint8Array(Buffer.concat([words, new Uint8Array(5000), noise, ones, words, noise.subarray(100)]));
+  const words = text(2200, random);
+  const noise = randomBytes(2000, random);
+  const ones = new Uint8Array(1500).fill(1);
+  const mixed = new Uint8Array(Buffer.concat([words, new Uint8Array(3000), noise, ones, words, noise.subarray(100)]));
   const hello = new TextEncoder().encode("hello");
   const disk = (content: Uint8Array, options = {}): Plan => ({ streams: [{ name: "disk", content }], options });
   return {
@@ -69,6 +69,11 @@ export function samplePlans(): Record<string, Plan> {
     "mixed-zstd": disk(mixed, { ...SMALL, compression: "zstd", level: 19 }),
     "mixed-none": disk(mixed, { ...SMALL, compression: "none" }),
     fixed: disk(mixed, { chunking: "fixed", blockSize: 4096 }),
+    "tree-inner": {
+      items: Array.from({ length: 2500 }, (_, number) => {
+        return { entry: entry("fifo", `${"a long name ".repeat(17)}${String(number).padStart(4, "0")}`) };
+      }),
+    },
     fills: disk(new Uint8Array(Buffer.concat([new Uint8Array(70_000), new Uint8Array(3000).fill(255)])), SMALL),
     duplicates: {
       items: ["a", "b", "c"].map((path) => ({ entry: entry("file", path), content: words })),

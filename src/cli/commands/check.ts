@@ -2,6 +2,7 @@
 
 import { Command, Option } from "@commander-js/extra-typings";
 import { HexzError } from "../../core/errors.ts";
+import { parsePathText } from "../../core/format/path.ts";
 import type { CheckResult, Problem } from "../../core/read/check.ts";
 import type { Calling, CommandSpec } from "../catalogue.ts";
 import { EXIT, EXIT_CODES } from "../exit-codes.ts";
@@ -10,7 +11,7 @@ import { ENGINE, JSON_OPTION, LATER_READING, PROGRESS, QUIET, refuseLater, SILEN
 import { createProgress, type Progress } from "../progress.ts";
 import { formatSize, parseSize } from "../sizes.ts";
 import { printDocument, printNote, printText } from "../terminal.ts";
-import { printable } from "../text.ts";
+import { nameFields, printable } from "../text.ts";
 
 function define() {
   const command = new Command("hexz check")
@@ -60,13 +61,12 @@ async function checkPath(path: string, options: Options, progress: Progress): Pr
 }
 
 function problemDocument({ code, where, path, start, end, message }: Problem): object {
-  return { code, where, path: path ?? null, start: start ?? null, end: end ?? null, message };
+  const name = path === undefined ? { path: null } : nameFields("path", parsePathText(path));
+  return { code, where, ...name, start: start ?? null, end: end ?? null, message };
 }
 
-function problemText({ message, path, start, end }: Problem): string {
-  const range = start === undefined || end === undefined ? "" : ` bytes ${start} to ${end}`;
-  const lost = path === undefined ? range.trim() : `${path}${range}`;
-  return printable(lost === "" ? message : `${lost}: ${message}`);
+function problemText({ message, path }: Problem): string {
+  return path === undefined || message.includes(path) ? message : `${path}: ${message}`;
 }
 
 async function run(path: string, options: Options, calling: Calling): Promise<void> {
@@ -88,7 +88,7 @@ async function run(path: string, options: Options, calling: Calling): Promise<vo
   const { ok, checkedBytes, problems } = result;
   if (options.json === true) {
     const found = problems.map(problemDocument);
-    printDocument({ ok, checked_bytes: checkedBytes, sampled: sample ?? null, problems: found });
+    await printDocument({ ok, checked_bytes: checkedBytes, sampled: sample ?? null, problems: found });
   } else {
     for (const problem of problems) printNote(`hexz: problem: ${problemText(problem)}`);
     const extent = sample === undefined ? "" : `, a sample of ${sample}`;

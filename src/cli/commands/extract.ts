@@ -197,7 +197,7 @@ async function run(
   const { entries, bytes, warnings } = result;
   printWarnings(warnings);
   if (options.json === true) {
-    printDocument({ path: destination, entries, bytes, warnings: warnings.map(warningDocument) });
+    await printDocument({ path: destination, entries, bytes, warnings: warnings.map(warningDocument) });
   } else if (!quiet) {
     printText(`${printable(destination)}: ${formatSize(bytes)} in ${entries} ${entries === 1 ? "entry" : "entries"}\n`);
   }

@@ -145,7 +145,7 @@ async function printDocuments(archive: Archive, document: Document, options: Opt
     for await (const entry of archive.entries()) lists.entry_list.push(entryDocument(entry));
   }
   if (options.blocks === true) lists.block_list = (await blocksOf(archive)).map(blockDocument);
-  printDocument({ ...document, ...lists });
+  await printDocument({ ...document, ...lists });
 }
 
 function blockDocument({ offset, storedLength, plainLength, codec, archive }: BlockRef): object {
@@ -154,25 +154,25 @@ function blockDocument({ offset, storedLength, plainLength, codec, archive }: Bl
 
 async function printLines(archive: Archive, document: Document, options: Options): Promise<void> {
   const { line, end } = createLinePrinter();
-  for (const text of summaryLines(document)) line(text);
+  for (const text of summaryLines(document)) await line(text);
   if (options.entries === true) {
-    line("");
-    for (const stream of archive.streams) line(streamLine(stream));
-    for await (const entry of archive.entries()) line(entryLine(entry));
+    await line("");
+    for (const stream of archive.streams) await line(streamLine(stream));
+    for await (const entry of archive.entries()) await line(entryLine(entry));
   }
   if (options.blocks === true) {
-    line("");
-    line(`${"offset".padStart(16)} ${"stored".padStart(10)} ${"plain".padStart(10)} codec`);
+    await line("");
+    await line(`${"offset".padStart(16)} ${"stored".padStart(10)} ${"plain".padStart(10)} codec`);
     for (const { offset, storedLength, plainLength, codec } of await blocksOf(archive)) {
       const numbers = [
         String(offset).padStart(16),
         String(storedLength).padStart(10),
         String(plainLength).padStart(10),
       ];
-      line(`${numbers.join(" ")} ${codecName(codec)}`);
+      await line(`${numbers.join(" ")} ${codecName(codec)}`);
     }
   }
-  end();
+  await end();
 }
 
 async function run(path: string, options: Options, calling: Calling): Promise<void> {

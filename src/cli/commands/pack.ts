@@ -227,7 +227,7 @@ async function run(paths: readonly string[], options: Options, calling: Calling)
   }
   const seconds = (performance.now() - start) / 1000;
   printWarnings(result.warnings);
-  if (options.json === true) printDocument(documentOf(output, result, seconds));
+  if (options.json === true) await printDocument(documentOf(output, result, seconds));
   else if (!quiet) {
     const lines = summaryOf(output, result, seconds);
     if (carriesData) for (const line of lines) printNote(line);

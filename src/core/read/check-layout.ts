@@ -158,8 +158,10 @@ export class BodyCheck {
     if (missing > 0) this.#invalid(`${missing} leaf pages have no copy between the blocks`);
   }
 
-  /** The bytes from the cursor to `end` are copies of leaf pages. */
-  async #copies(end: number): Promise<void> {
+  /** The bytes from the cursor to `limit` are copies of leaf pages. */
+  async #copies(limit: number): Promise<void> {
+    // What would stand behind the root is told of elsewhere, and may be no place of the file.
+    const end = Math.min(limit, this.#archive.endMark.root.offset);
     while (this.#at < end && !this.#lost) {
       const length = await this.#copy(end);
       if (length === undefined) {
@@ -168,7 +170,7 @@ export class BodyCheck {
       }
       this.#at += length;
     }
-    this.#at = Math.max(this.#at, end);
+    this.#at = Math.max(this.#at, limit);
   }
 
   /** Checks the copy at the cursor. Returns its length, or undefined when there is none that fits. */
@@ -191,7 +193,7 @@ export class BodyCheck {
       }
     }
     // None is as it must be: the one that is meant is the one behind which something else begins.
-    const meant = damaged.length === 1 ? damaged[0] : await this.#ending(damaged, end);
+    const meant = await this.#ending(damaged, end);
     if (meant === undefined) return undefined;
     this.#findings.fail("layout", meant.error);
     meant.queue.take();

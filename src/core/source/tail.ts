@@ -6,7 +6,7 @@ import type { RangeSource } from "./source.ts";
 export function withTail(source: RangeSource, tail: Uint8Array): RangeSource {
   const tailStart = source.size - tail.length;
   const held = (start: number, end: number) =>
-    start >= tailStart ? tail.subarray(start - tailStart, end - tailStart) : undefined;
+    start >= tailStart && end <= source.size ? tail.subarray(start - tailStart, end - tailStart) : undefined;
   const { readSync, readIntoSync } = source;
   return {
     name: source.name,
