@@ -143,7 +143,8 @@ test("a limit on the size of files: no_space, nothing left behind, the old outpu
       ["-c", 'ulimit -f 4096; exec "$@"', "bash", process.execPath, ...packing(input, target)],
       { encoding: "utf8" },
     );
-    expect(JSON.parse(stdout || stderr)).toMatchObject({ name: "HexzError", code: "no_space" });
+    expect(stderr).toBe("");
+    expect(JSON.parse(stdout)).toMatchObject({ name: "HexzError", code: "no_space" });
     expect(readdirSync(directory).sort()).toEqual(["input", "out.hxz"]);
     expectBytes(readFileSync(output), old, "the old output");
   }

@@ -22,6 +22,8 @@ import { type ChunkPiece, type Piece, piecesOf, sameChunk } from "./locate.ts";
 import { ambiguousBlock, checkBlockPlace, damagedBlock, damagedChunk, sameBlock } from "./random.ts";
 
 const MIB = 1024 * 1024;
+/** Memory that slots should stay within; with the largest blocks there are fewer of them. */
+const SLOTS_BYTES = 96 * MIB;
 /** Blocks, chunks and pieces of one slot, at most. */
 const SLOT_BLOCKS = 4096;
 const SLOT_CHUNKS = 8192;
@@ -92,7 +94,8 @@ function allocateSlot<R extends Range>(engine: Engine, length: number): Slot<R> 
 /** How long slots must be for the blocks of an archive, how many there are, and the memory that they take. */
 export function bulkPlan(coding: Coding, threads: number): { length: number; count: number; heapBytes: number } {
   const length = Math.max(MIB, coding.blockSize, coding.sizes.max);
-  const count = threads === 1 ? 1 : threads + 6;
+  const affordable = Math.floor(SLOTS_BYTES / (2 * length));
+  const count = threads === 1 ? 1 : Math.max(threads + 1, Math.min(threads + 6, affordable));
   const words = SLOT_BLOCKS * (DECODE_BLOCK_WORDS + 1) + SLOT_CHUNKS * DECODE_CHUNK_WORDS;
   return { length, count, heapBytes: count * (2 * length + 4 * words + 1024) };
 }

@@ -14,16 +14,22 @@ import type { ContentInput } from "./content-input.ts";
 import { DedupTable } from "./dedup.ts";
 import type { IndexWriter } from "./index-writer.ts";
 import { SketchBuilder } from "./sketch.ts";
-import { allocateSlot, resetSlot, SLOT_CHUNKS, type Slot } from "./slot.ts";
+import { allocateSlot, resetSlot, SLOT_CHUNKS, type Slot, slotLength } from "./slot.ts";
 import type { Totals } from "./totals.ts";
 
 const MIB = 1024 * 1024;
 /** Milliseconds of work after which the event loop gets a turn, for signals and progress. */
 const TURN = 100;
 
-/** Where slots are and how long: enough to keep all threads busy, little enough to stay in the caches. */
+/** Memory that slots should stay within; with the largest blocks there are fewer of them. */
+const SLOTS_BYTES = 96 * MIB;
+
+/** How long slots are, and how many: enough to keep all threads busy, few enough to stay in the caches. */
 export function slotPlan(coding: Coding, threads: number): { length: number; count: number } {
-  return { length: Math.max(2 * MIB, 2 * coding.sizes.max), count: threads === 1 ? 2 : threads + 4 };
+  const length = Math.max(2 * MIB, 2 * coding.sizes.max);
+  if (threads === 1) return { length, count: 2 };
+  const affordable = Math.floor(SLOTS_BYTES / (slotLength(length, coding.blockSize) + coding.blockSize));
+  return { length, count: Math.max(threads + 1, Math.min(threads + 4, affordable)) };
 }
 
 export interface PipelineParts {
