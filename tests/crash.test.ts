@@ -6,7 +6,17 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
-import { checkArchive, extractTree, HexzError, openArchiveFile, pack } from "../src/node/index.ts";
+import {
+  byteStringFromText,
+  checkArchive,
+  contentOf,
+  createArchive,
+  extractTree,
+  HexzError,
+  openArchiveFile,
+  pack,
+  type Sink,
+} from "../src/node/index.ts";
 import { expectBytes } from "./support/archives.ts";
 import { randomBytes, randomFrom, SEED } from "./support/random.ts";
 import { isRoot, possible, run, temporaryDirectory } from "./support/trees.ts";
@@ -184,6 +194,30 @@ test("an abort signal at many points leaves nothing", async () => {
     expectBytes(readFileSync(output), old, "the old output");
   }
   expect(aborted).toBeGreaterThan(0);
+});
+
+test("a sink that fails once spoils the archive: nothing after it succeeds", async () => {
+  const random = randomFrom(SEED);
+  let writes = 0;
+  const sink: Sink = {
+    name: "a sink that fails once",
+    write() {
+      if (++writes === 2) throw new HexzError("io", "it failed");
+    },
+    finish() {},
+    abort() {},
+  };
+  const writer = await createArchive(sink, { compression: "none" });
+  const failures: unknown[] = [];
+  for (const name of ["a", "b", "c"]) {
+    const content = contentOf(randomBytes(4 * MIB, random));
+    await writer
+      .addFile({ path: byteStringFromText(name), type: "file" }, content)
+      .catch((error) => failures.push(error));
+  }
+  expect(failures.length).toBeGreaterThan(0);
+  for (const error of failures) expect(error).toMatchObject({ code: "io", message: "it failed" });
+  expect((await failureOf(() => writer.finish())).message).toBe("it failed");
 });
 
 test.each(["SIGINT", "SIGTERM"] as const)("%s to the command line leaves nothing", async (signal) => {

@@ -182,7 +182,7 @@ function bentPath(names: readonly string[], depth: number): HexzError {
   const path = names.join("/") as ByteString;
   const bent = displayName(names.slice(0, depth + 1).join("/") as ByteString);
   return new HexzError("unsafe_path", `${displayName(path)} is left out: ${bent} is a symlink or not a directory`, {
-    data: { path },
+    data: { path: displayName(path) },
   });
 }
 

@@ -87,16 +87,29 @@ class Extraction {
   }
 
   async run(): Promise<Extracted> {
-    if (this.#writer.shared) {
-      for await (const { entry } of this.#selected()) this.#tolerate(entry, () => this.#writer.check(entry));
-      this.#warnings.length = 0;
-      this.#failed = 0;
-    }
+    if (this.#writer.shared || this.#options.stripComponents) await this.#checkPlaces();
     for await (const parts of this.#archive.bulk(this.#ranges())) {
       for (const part of parts) this.#part(part);
     }
     this.#writer.finish();
     return { entries: this.#entries, bytes: this.#bytes, failed: this.#failed, warnings: this.#warnings };
+  }
+
+  /** @throws HexzError `collision` when something is in the way, or two entries would get one name */
+  async #checkPlaces(): Promise<void> {
+    const taken = new Map<ByteString, Entry>();
+    for await (const { entry } of this.#selected()) {
+      this.#tolerate(entry, () => this.#writer.check(entry));
+      if (!this.#options.stripComponents) continue;
+      const before = taken.get(entry.path);
+      taken.set(entry.path, entry);
+      if (before === undefined || (before.type === "directory" && entry.type === "directory")) continue;
+      throw new HexzError("collision", `two entries would get the name ${displayName(entry.path)}`, {
+        data: { path: displayName(entry.path) },
+      });
+    }
+    this.#warnings.length = 0;
+    this.#failed = 0;
   }
 
   abort(): void {

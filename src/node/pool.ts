@@ -112,8 +112,11 @@ export async function createPool(options: PoolOptions): Promise<Crew> {
 
   const stop = async () => {
     Atomics.store(control, CONTROL.stop, 1);
-    Atomics.notify(control, CONTROL.published);
-    await Promise.all(workers.map((worker) => worker.terminate()));
+    // They end by themselves: a thread that is terminated while it loads native code takes the process with it. One
+    // that looked just before may be about to wait, hence more than one call.
+    const call = setInterval(() => Atomics.notify(control, CONTROL.published), 1);
+    await Promise.all(workers.map(ended));
+    clearInterval(call);
     workers = [];
     Atomics.store(control, CONTROL.stop, 0);
   };
@@ -170,6 +173,19 @@ export async function createPool(options: PoolOptions): Promise<Crew> {
     },
     close: stop,
   };
+}
+
+/** Resolves when a thread has ended, which one that hangs is made to. */
+function ended(worker: Worker): Promise<void> {
+  if (worker.threadId < 0) return Promise.resolve();
+  return new Promise((resolve) => {
+    const hangs = setTimeout(() => worker.terminate(), GIVE_UP);
+    worker.ref();
+    worker.once("exit", () => {
+      clearTimeout(hangs);
+      resolve();
+    });
+  });
 }
 
 /** Runs a task that failed in a thread once more here, where its error reaches the caller. */

@@ -152,11 +152,11 @@ export class TreeWriter {
     const shown = displayName(entry.path);
     if (source === undefined || stat === undefined) {
       const message = `${shown} is another name of ${displayName(first)}, which is not there`;
-      throw new HexzError("not_found", message, { data: { path: entry.path, first } });
+      throw new HexzError("not_found", message, { data: { path: shown, first: displayName(first) } });
     }
     if (!stat.isFile()) {
       const message = `${shown} is left out: ${displayName(first)} is not a file`;
-      throw new HexzError("unsafe_path", message, { data: { path: entry.path } });
+      throw new HexzError("unsafe_path", message, { data: { path: shown } });
     }
     const path = this.#freePlace(entry);
     try {

@@ -110,7 +110,7 @@ export function checkPath(path: ByteString): void {
     const problem = nameProblem(component);
     if (problem !== undefined) {
       throw new HexzError("invalid", `the path ${JSON.stringify(displayName(path))} has ${problem}`, {
-        data: { path },
+        data: { path: displayName(path) },
       });
     }
   }

@@ -4,7 +4,7 @@ import { equalBytes } from "../bytes.ts";
 import { HexzError } from "../errors.ts";
 import type { Entry } from "../format/entry.ts";
 import { PAGE_KIND } from "../format/page.ts";
-import { type ByteString, comparePaths } from "../format/path.ts";
+import { type ByteString, comparePaths, displayName } from "../format/path.ts";
 import type { Root, TreeTop } from "../format/root.ts";
 import { decodeTreeInner, decodeTreeLeaf, type TreeChild } from "../format/tree-page.ts";
 import { Cache } from "./cache.ts";
@@ -134,7 +134,7 @@ export class TreeReader {
   checkOrder(before: ByteString | undefined, path: ByteString): void {
     if (before === undefined || comparePaths(before, path) < 0) return;
     throw new HexzError("invalid", `the tree pages of ${this.#context.source.name} are not in order`, {
-      data: { before, path },
+      data: { before: displayName(before), path: displayName(path) },
     });
   }
 }

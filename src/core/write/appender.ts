@@ -5,6 +5,8 @@ import type { Sink } from "./sink.ts";
 export class Appender {
   readonly #sink: Sink;
   #pending: Uint8Array[] = [];
+  /** What the sink failed with: bytes are missing, so nothing that follows can make an archive. */
+  #failure: { error: unknown } | undefined;
   /** Offset behind everything appended. */
   position = 0;
 
@@ -31,9 +33,15 @@ export class Appender {
   async flush(): Promise<void> {
     const pending = this.#pending;
     this.#pending = [];
-    for (const bytes of pending) {
-      const written = this.#sink.write(bytes);
-      if (written !== undefined) await written;
+    if (this.#failure !== undefined) throw this.#failure.error;
+    try {
+      for (const bytes of pending) {
+        const written = this.#sink.write(bytes);
+        if (written !== undefined) await written;
+      }
+    } catch (error) {
+      this.#failure = { error };
+      throw error;
     }
   }
 }

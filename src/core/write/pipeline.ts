@@ -94,7 +94,8 @@ export class Pipeline {
         if (slot.count === SLOT_CHUNKS) slot = await this.#nextSlot(slot);
         this.#cut(slot, true);
       }
-      this.event(() => this.#parts.index.border());
+      // There is no slot when the sink failed; that error is the one to tell.
+      if (this.#current !== undefined) this.event(() => this.#parts.index.border());
     }
     return { start: size === 0 ? 0 : start, size, sparse: input.sparse === true };
   }
