@@ -175,6 +175,17 @@ test("the check names what is lost: files, ranges, and nothing that is not", asy
   }
 });
 
+test("a damaged head stops nobody but the check", async () => {
+  const sample = samples.get("tree-lz4")!;
+  for (let at = 0; at < 16; at++) {
+    const damaged = sample.bytes.slice();
+    damaged[at]! ^= 0x40;
+    const outcome = await outcomeOf(damaged, sample.truth);
+    expect(isWhole(outcome)).toBe(true);
+    expect(outcome.check!.problems.map(({ code, where }) => [code, where])).toEqual([["damaged", "head"]]);
+  }
+});
+
 test("a damaged index page loses its span and not the rest", async () => {
   const random = randomFrom(5);
   const content = Uint8Array.from({ length: 1_500_000 }, () => random(256));

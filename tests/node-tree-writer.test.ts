@@ -1,5 +1,4 @@
-// TreeWriter on real file systems: every kind of metadata by walk and back, compared by the tools of the system; and
-// what it must refuse.
+// TreeWriter on real file systems: all metadata by walk and back, compared by the system's tools; and what it refuses.
 
 import { execFileSync } from "node:child_process";
 import {

@@ -4,6 +4,7 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { appendFileSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import {
   checkArchive,
@@ -216,4 +217,18 @@ test("threads do not change a byte; the core alone writes the same with the port
     await writer.finish();
     expectBytes(sink.bytes(), alone, "the archive of the core alone");
   }
+});
+
+test("how a pipe cuts its data does not change a byte", () => {
+  const directory = temporaryDirectory();
+  const input = join(directory, "input");
+  writeFileSync(input, zeroRidden(3_000_000, randomFrom(SEED + 3)));
+  const cli = fileURLToPath(new URL("../dist/cli.js", import.meta.url));
+  const archives = ["bs=977", "bs=64k", "bs=5M"].map((size) => {
+    const output = join(directory, `${size}.hxz`);
+    const command = `dd if="$0" ${size} status=none | "$1" "$2" pack - "$3" --quiet`;
+    run("sh", ["-c", command, input, process.execPath, cli, output]);
+    return readFileSync(output);
+  });
+  for (const archive of archives) expectBytes(archive, archives[0]!, "the archive of a pipe");
 });

@@ -70,7 +70,15 @@ export async function checkArchive(archive: Archive, options: CheckOptions = {})
 }
 
 async function checkHead({ source, context }: Archive): Promise<void> {
-  const kind = decodeHead(await source.read(0, HEAD_LENGTH), source.name, context.digestOf);
+  const bytes = await source.read(0, HEAD_LENGTH);
+  // The end mark says that this is an archive, so whatever else the head is, it is damaged first.
+  const sum = context.digestOf(bytes.subarray(0, HEAD_LENGTH - 4)).subarray(0, 4);
+  if (!equalBytes(bytes.subarray(HEAD_LENGTH - 4), sum)) {
+    throw new HexzError("damaged", `the head of ${source.name} is damaged: its checksum does not fit`, {
+      data: { start: 0, end: HEAD_LENGTH },
+    });
+  }
+  const kind = decodeHead(bytes, source.name, context.digestOf);
   if (kind !== "plain") throw new HexzError("invalid", `the head of ${source.name} says that it is ${kind}`);
 }
 

@@ -30,10 +30,15 @@ export class Appender {
     this.position += bytes.length;
   }
 
+  /** @throws what the sink failed with, once it has */
+  check(): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
   async flush(): Promise<void> {
     const pending = this.#pending;
     this.#pending = [];
-    if (this.#failure !== undefined) throw this.#failure.error;
+    this.check();
     try {
       for (const bytes of pending) {
         const written = this.#sink.write(bytes);

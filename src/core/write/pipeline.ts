@@ -183,6 +183,7 @@ export class Pipeline {
 
   /** Takes the steps that are ready; when asked to wait, at least one. */
   async #advance(wait: boolean): Promise<void> {
+    this.#parts.appender.check();
     const { crew, signal } = this.#parts;
     let waits = wait;
     for (;;) {
