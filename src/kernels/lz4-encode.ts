@@ -8,7 +8,7 @@ const MAX_OFFSET: usize = 65535;
 // 16 KiB of table: half of the first-level cache of most processors.
 const HASH_BITS: u32 = 13;
 // Misses before the step grows by one, as a power of two.
-const SKIP_BITS: u32 = 6;
+const SKIP_BITS: u32 = 5;
 
 /** Bytes of scratch: one position for each hash. */
 export const LZ4_SCRATCH: i32 = 2 << HASH_BITS;

@@ -1,6 +1,7 @@
 // Archives of this machine: paths, threads and native codecs around core/.
 
 import { availableParallelism } from "node:os";
+import type { CodecId } from "../core/engine.ts";
 import { createPortableEngine, ENGINE_SCRATCH } from "../core/portable-engine.ts";
 import { Archive, type ReadOptions } from "../core/read/archive.ts";
 import type { RangeSource } from "../core/source/source.ts";
@@ -10,7 +11,7 @@ import { gatherBytes, writerHeapBytes } from "../core/write/memory.ts";
 import type { Sink } from "../core/write/sink.ts";
 import { ArchiveWriter, type WriterOptions } from "../core/write/writer.ts";
 import { openFileSource } from "./file-source.ts";
-import { chooseEngine, createPool, type EngineChoice } from "./pool.ts";
+import { chooseEngine, createPool, type EngineChoice, type PoolOptions } from "./pool.ts";
 import { openSpill } from "./spill.ts";
 
 export interface MachineOptions {
@@ -25,11 +26,12 @@ const READER_MEMORY = 1024 * 1024;
 const ONE_THREAD_BYTES = 8 * 1024 * 1024;
 
 /** One thread runs everything in its own memory, several share one. */
-async function openCrew(threads: number, heapBytes: number, gather: number, choice: EngineChoice): Promise<Crew> {
-  if (threads > 1) return createPool({ threads, heapBytes, gatherBytes: gather, engine: choice });
-  const memoryBytes = heapBytes + gather + 2 * ENGINE_SCRATCH;
-  const engine = chooseEngine(await createPortableEngine({ memoryBytes }), choice);
-  return createInlineCrew({ engine, gather: engine.allocate(gather) });
+async function openCrew(options: PoolOptions): Promise<Crew> {
+  if (options.threads > 1) return createPool(options);
+  const { heapBytes, gatherBytes } = options;
+  const memoryBytes = heapBytes + gatherBytes + 2 * ENGINE_SCRATCH;
+  const engine = chooseEngine(await createPortableEngine({ memoryBytes }), options.engine);
+  return createInlineCrew({ engine, gather: engine.allocate(gatherBytes) });
 }
 
 /** How many threads for so many bytes. */
@@ -59,7 +61,11 @@ export async function openArchiveSource(
   const engine = chooseEngine(await createPortableEngine({ memoryBytes: READER_MEMORY }), choice);
   return Archive.open(
     source,
-    { engine, threads, openCrew: (heapBytes) => openCrew(threads, heapBytes, 0, choice) },
+    {
+      engine,
+      threads,
+      openCrew: (heapBytes, codecs) => openCrew({ threads, heapBytes, gatherBytes: 0, engine: choice, codecs }),
+    },
     options,
   );
 }
@@ -72,7 +78,13 @@ export async function createArchiveWriter(
 ): Promise<{ writer: ArchiveWriter; crew: Crew }> {
   const coding = resolveCoding(options, "");
   const threads = threadsFor(options, bytes);
-  const crew = await openCrew(threads, writerHeapBytes(coding, threads), gatherBytes(coding), options.engine ?? "auto");
+  const crew = await openCrew({
+    threads,
+    heapBytes: writerHeapBytes(coding, threads),
+    gatherBytes: gatherBytes(coding),
+    engine: options.engine ?? "auto",
+    codecs: [coding.codec as CodecId],
+  });
   try {
     return { writer: await ArchiveWriter.create(sink, crew, options, openSpill), crew };
   } catch (error) {

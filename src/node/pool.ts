@@ -93,21 +93,21 @@ export interface PoolOptions {
   /** The longest block that will be put together. */
   readonly gatherBytes: number;
   readonly engine: EngineChoice;
+  /** Codecs that tasks will need: the threads load them when they start. */
+  readonly codecs: readonly CodecId[];
 }
 
 export async function createPool(options: PoolOptions): Promise<Crew> {
   const { threads, heapBytes, gatherBytes } = options;
   const threadHeap = Math.ceil((2 * ENGINE_SCRATCH + gatherBytes) / PAGE) * PAGE;
-  const mainHeap = Math.ceil((2 * ENGINE_SCRATCH + gatherBytes + heapBytes + (1 << 16)) / PAGE) * PAGE;
-  const pages = (mainHeap + (threads - 1) * threadHeap) / PAGE;
+  const mainHeap = Math.ceil((2 * ENGINE_SCRATCH + gatherBytes + heapBytes) / PAGE) * PAGE;
+  // The control words have the page behind the coordinator's heap.
+  const threadsStart = mainHeap + PAGE;
+  const pages = (threadsStart + (threads - 1) * threadHeap) / PAGE;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
   const kernels = await compileBase64(SHARED_KERNELS_BASE64);
-  const portable = await createPortableEngine({ kernels, memory, heap: { start: 0, end: mainHeap } });
-  const engine = chooseEngine(portable, options.engine);
-  const workspace = { engine, gather: engine.allocate(gatherBytes) };
-  const controlBytes = engine.allocate((CONTROL.ring + RING) * 4);
-  const control = controlAt(memory, controlBytes.byteOffset);
-  const codecs = new Set<CodecId>();
+  const control = controlAt(memory, mainHeap);
+  const codecs = new Set<CodecId>(options.codecs);
   let workers: Worker[] = [];
 
   const stop = async () => {
@@ -122,13 +122,13 @@ export async function createPool(options: PoolOptions): Promise<Crew> {
   };
   const startWorkers = () => {
     for (let number = 0; number < threads - 1; number++) {
-      const start = mainHeap + number * threadHeap;
+      const start = threadsStart + number * threadHeap;
       const workerData: WorkerStart = {
         kernels,
         memory,
         heap: { start, end: start + threadHeap },
         gatherBytes,
-        controlAddress: controlBytes.byteOffset,
+        controlAddress: mainHeap,
         engine: options.engine,
         codecs: [...codecs],
       };
@@ -140,17 +140,29 @@ export async function createPool(options: PoolOptions): Promise<Crew> {
     }
   };
 
+  // They take longer to start than everything here.
+  startWorkers();
+  let engine: Engine;
+  try {
+    const portable = await createPortableEngine({ kernels, memory, heap: { start: 0, end: mainHeap } });
+    engine = chooseEngine(portable, options.engine);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const workspace = { engine, gather: engine.allocate(gatherBytes) };
+
   return {
     engine,
     threads,
     async load(codec) {
-      if (codecs.has(codec)) return;
-      await stop();
       await engine.load(codec);
+      if (codecs.has(codec)) return;
       codecs.add(codec);
+      await stop();
+      startWorkers();
     },
     start(task) {
-      if (workers.length < threads - 1) startWorkers();
       Atomics.store(task.words, 0, TASK_STATE.queued);
       const published = Atomics.load(control, CONTROL.published);
       Atomics.store(control, CONTROL.ring + (published & (RING - 1)), task.address);

@@ -39,8 +39,8 @@ export interface Machinery {
   readonly engine: Engine;
   /** Threads that bulk reading uses. */
   readonly threads: number;
-  /** A crew whose coordinator can allocate so many bytes; bulk reading closes it. */
-  openCrew(heapBytes: number): Promise<Crew>;
+  /** A crew whose coordinator can allocate so many bytes, for these codecs; bulk reading closes it. */
+  openCrew(heapBytes: number, codecs: readonly CodecId[]): Promise<Crew>;
 }
 
 /** The content of a file or stream: bytes that can be read anywhere. */
@@ -195,7 +195,7 @@ export class Archive {
     const { source, index } = this;
     const { coding } = this.root;
     const { threads, openCrew } = this.#machinery;
-    const crew = await openCrew(bulkPlan(coding, threads).heapBytes);
+    const crew = await openCrew(bulkPlan(coding, threads).heapBytes, this.#codecs());
     try {
       for (const codec of this.#codecs()) await crew.load(codec);
       yield* new BulkReader<R>({ source, index, crew, coding, signal: this.#signal }).read(ranges);
