@@ -2,13 +2,13 @@
 // can run it: its kind, pointers to its inputs and where its results go. No thread but the coordinator decides anything;
 // what a task yields depends on its input alone.
 
-import { CODEC, type CodecId, type Engine, ZERO_CHUNK } from "../engine.ts";
+import { type ChunkSizes, CODEC, type CodecId, type Engine, ZERO_CHUNK } from "../engine.ts";
 import { HexzError } from "../errors.ts";
 
 export const TASK_STATE = { idle: 0, queued: 1, done: 2, failed: 3 } as const;
 const KIND = { digest: 1, encode: 2, decode: 3 } as const;
 /** Words of a task: state, kind, arguments. */
-const TASK_WORDS = 10;
+const TASK_WORDS = 13;
 
 /** A task's record in memory. */
 export interface Task {
@@ -38,12 +38,21 @@ export interface Workspace {
   readonly gather: Uint8Array;
 }
 
+/** Set in the length of a stretch of content that is still to be cut into chunks; it ends where the content ends. */
+export const TO_CUT = 0x4000_0000;
+
 export interface DigestWork {
-  /** The chunks, one after the other. */
+  /** The items, one after the other. */
   readonly bytes: Uint8Array;
-  /** Their lengths, with ZERO_CHUNK. */
-  readonly lengths: Uint32Array;
+  /** Their lengths: of a chunk, with ZERO_CHUNK, or of a stretch with TO_CUT. */
+  readonly items: Uint32Array;
   readonly count: number;
+  /** For cutting. */
+  readonly sizes: ChunkSizes;
+  /** Results: lengths of the chunks, with ZERO_CHUNK. */
+  readonly lengths: Uint32Array;
+  /** Results: for each item, how many chunks there are up to its end. */
+  readonly ends: Uint32Array;
   /** Results: 32 bytes a chunk; untouched for fills. */
   readonly digests: Uint8Array;
   /** Results: the value of a fill, -1 for others. */
@@ -51,29 +60,58 @@ export interface DigestWork {
 }
 
 export function setDigestTask(task: Task, work: DigestWork): void {
-  const { bytes, lengths, count, digests, fills } = work;
-  set(task, KIND.digest, bytes.byteOffset, lengths.byteOffset, count, digests.byteOffset, fills.byteOffset);
+  const { bytes, items, count, sizes, lengths, ends, digests, fills } = work;
+  const { min, avg, max } = sizes;
+  const arrays = [bytes, items, lengths, ends, digests, fills].map((array) => array.byteOffset);
+  set(task, KIND.digest, count, lengths.length, min, avg, max, ...arrays);
 }
 
-function runDigest({ engine }: Workspace, [bytesAt, lengthsAt, count, digestsAt, fillsAt]: number[]): void {
+function runDigest({ engine }: Workspace, words: number[]): void {
+  const [count, capacity, min, avg, max, bytesAt, itemsAt, lengthsAt, endsAt, digestsAt, fillsAt] = words as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
   const { buffer } = engine.memory;
-  const lengths = new Uint32Array(buffer, lengthsAt!, count!);
-  const digests = new Uint8Array(buffer, digestsAt!, count! * 32);
-  const fills = new Int16Array(buffer, fillsAt!, count!);
-  let at = bytesAt!;
-  for (let number = 0; number < count!; number++) {
-    const length = (lengths[number]! & ~ZERO_CHUNK) >>> 0;
-    if (lengths[number]! >= ZERO_CHUNK) {
-      fills[number] = 0;
-    } else {
-      const bytes = new Uint8Array(buffer, at, length);
-      // Most chunks differ in their first bytes: no call for those.
-      const fill = bytes[0] === bytes[length >> 1] && bytes[0] === bytes[length - 1] ? engine.fillValue(bytes) : -1;
-      fills[number] = fill;
-      if (fill < 0) engine.digest(bytes, digests.subarray(number * 32, number * 32 + 32));
+  const items = new Uint32Array(buffer, itemsAt, count);
+  const lengths = new Uint32Array(buffer, lengthsAt, capacity);
+  const ends = new Uint32Array(buffer, endsAt, count);
+  const digests = new Uint8Array(buffer, digestsAt, capacity * 32);
+  const fills = new Int16Array(buffer, fillsAt, capacity);
+  let at = bytesAt;
+  let chunk = 0;
+  for (let item = 0; item < count; item++) {
+    const value = items[item]!;
+    let end = chunk + 1;
+    if (value < ZERO_CHUNK && value >= TO_CUT) {
+      const stretch = new Uint8Array(buffer, at, value - TO_CUT);
+      end = chunk + engine.findCuts(stretch, { min, avg, max }, true, lengths.subarray(chunk));
+    } else lengths[chunk] = value;
+    for (; chunk < end; chunk++) {
+      const length = (lengths[chunk]! & ~ZERO_CHUNK) >>> 0;
+      const isZero = lengths[chunk]! >= ZERO_CHUNK;
+      fills[chunk] = isZero ? 0 : digestChunk(engine, new Uint8Array(buffer, at, length), digests, chunk);
+      at += length;
     }
-    at += length;
+    ends[item] = end;
   }
+}
+
+/** Returns the value of a fill, or -1 and the digest of anything else. */
+function digestChunk(engine: Engine, bytes: Uint8Array, digests: Uint8Array, chunk: number): number {
+  const { length } = bytes;
+  // Most chunks differ in their first bytes: no call for those.
+  const fill = bytes[0] === bytes[length >> 1] && bytes[0] === bytes[length - 1] ? engine.fillValue(bytes) : -1;
+  if (fill < 0) engine.digest(bytes, digests.subarray(chunk * 32, chunk * 32 + 32));
+  return fill;
 }
 
 /** Blocks to encode: for each the number of parts, then address and length of every part. Results replace nothing. */

@@ -6,7 +6,7 @@ import { ZERO_CHUNK } from "../engine.ts";
 import type { ContentRange } from "../format/record.ts";
 import type { Coding } from "../format/root.ts";
 import type { Crew } from "../work/crew.ts";
-import { setDigestTask, setEncodeTask, type Task } from "../work/task.ts";
+import { setDigestTask, setEncodeTask, type Task, TO_CUT } from "../work/task.ts";
 import type { Appender } from "./appender.ts";
 import { BlockBuilder } from "./block-builder.ts";
 import type { BlockTable } from "./block-table.ts";
@@ -48,6 +48,8 @@ export class Pipeline {
   readonly #dedup = new DedupTable();
   readonly #builder: BlockBuilder;
   readonly sketch = new SketchBuilder();
+  /** Lengths of the chunks that one call finds. */
+  readonly #cuts = new Uint32Array(SLOT_CHUNKS);
   readonly #free: Slot[] = [];
   readonly #digesting: Slot[] = [];
   readonly #encoding: Slot[] = [];
@@ -77,7 +79,7 @@ export class Pipeline {
       for (;;) {
         size += this.#skipHole(slot, input);
         if (size === input.size) break;
-        if (slot.filled === slot.bytes.length || slot.count === SLOT_CHUNKS) slot = await this.#nextSlot(slot);
+        if (slot.filled === slot.bytes.length || slot.chunkBound === SLOT_CHUNKS) slot = await this.#nextSlot(slot);
         const room = slot.bytes.subarray(slot.filled);
         const pending = input.read(input.size === undefined ? room : room.subarray(0, input.size - size));
         const length = typeof pending === "number" ? pending : await pending;
@@ -90,9 +92,9 @@ export class Pipeline {
       }
     } finally {
       // Also after a failed read: what was read keeps its addresses, and the next content begins with a chunk.
-      while (slot.chunked < slot.filled) {
-        if (slot.count === SLOT_CHUNKS) slot = await this.#nextSlot(slot);
-        this.#cut(slot, true);
+      while (slot.itemized < slot.filled) {
+        if (slot.chunkBound === SLOT_CHUNKS) slot = await this.#nextSlot(slot);
+        if (!this.#leaveUncut(slot)) this.#cut(slot, true);
       }
       // There is no slot when the sink failed; that error is the one to tell.
       if (this.#current !== undefined) this.event(() => this.#parts.index.border());
@@ -107,7 +109,7 @@ export class Pipeline {
 
   /** Runs an action in order: behind all that was read before, ahead of what comes next. Needs `ready` or a content. */
   event(run: () => void): void {
-    this.#current!.events.push({ chunk: this.#current!.count, run });
+    this.#current!.events.push({ item: this.#current!.count, run });
   }
 
   /** A slot to read into: the current one, unless a content of known size fits the next one only. */
@@ -115,7 +117,7 @@ export class Pipeline {
     const slot = this.#current ?? (await this.#acquire());
     const room = slot.bytes.length - slot.filled;
     const fitsNext = size !== undefined && size > room && size <= slot.bytes.length;
-    const full = slot.count === SLOT_CHUNKS || slot.events.length >= SLOT_CHUNKS || room === 0;
+    const full = slot.chunkBound === SLOT_CHUNKS || slot.events.length >= SLOT_CHUNKS || room === 0;
     return full || (fitsNext && room < slot.bytes.length / 4) ? this.#nextSlot(slot) : slot;
   }
 
@@ -128,7 +130,7 @@ export class Pipeline {
 
   /** Sends the slot on its way; what has no cut yet moves to the next one. */
   async #nextSlot(slot: Slot): Promise<Slot> {
-    const rest = slot.bytes.subarray(slot.chunked, slot.filled);
+    const rest = slot.bytes.subarray(slot.itemized, slot.filled);
     this.#submit(slot);
     // The rest stays as it is until the slot comes round again, and the next one is taken before that.
     const next = await this.#acquire();
@@ -138,8 +140,7 @@ export class Pipeline {
   }
 
   #submit(slot: Slot): void {
-    const { bytes, lengths, count, digests, fills } = slot;
-    setDigestTask(slot.digestTask, { bytes, lengths, count, digests, fills });
+    setDigestTask(slot.digestTask, { ...slot, sizes: this.#parts.coding.sizes });
     this.#parts.crew.start(slot.digestTask);
     this.#digesting.push(slot);
     this.#current = undefined;
@@ -147,37 +148,53 @@ export class Pipeline {
 
   /** Holes become zeros without being read, in steps of whole maximal chunks: there FastCDC cuts in zeros. */
   #skipHole(slot: Slot, input: ContentInput): number {
-    if (slot.chunked !== slot.filled) return 0;
+    if (slot.itemized !== slot.filled) return 0;
     const { max } = this.#parts.coding.sizes;
     const length = Math.floor((input.hole?.() ?? 0) / max) * max;
     if (length === 0) return 0;
     input.skip!(length);
-    slot.events.push({ chunk: slot.count, run: () => this.#parts.index.fill(length, 0) });
+    slot.events.push({ item: slot.count, run: () => this.#parts.index.fill(length, 0) });
     this.address += length;
     this.#parts.onProgress?.(length);
     return length;
   }
 
+  /** Leaves the end of a content to the thread that digests it; false when it could become too many chunks. */
+  #leaveUncut(slot: Slot): boolean {
+    const { chunking, sizes } = this.#parts.coding;
+    const length = slot.filled - slot.itemized;
+    // With an odd minimum a chunk may be one byte shorter.
+    const bound = Math.ceil(length / (sizes.min - 1));
+    if (chunking !== "cdc" || length <= sizes.min || slot.chunkBound + bound > SLOT_CHUNKS) return false;
+    slot.items[slot.count++] = length | TO_CUT;
+    slot.chunkBound += bound;
+    slot.itemized = slot.filled;
+    return true;
+  }
+
+  #addChunk(slot: Slot, length: number): void {
+    slot.items[slot.count++] = length;
+    slot.chunkBound++;
+    slot.itemized += (length & ~ZERO_CHUNK) >>> 0;
+  }
+
   #cut(slot: Slot, final: boolean): void {
     const { coding, crew } = this.#parts;
-    const bytes = slot.bytes.subarray(slot.chunked, slot.filled);
+    const bytes = slot.bytes.subarray(slot.itemized, slot.filled);
     if (final && bytes.length <= coding.sizes.min) {
-      slot.lengths[slot.count++] = bytes.length;
-      slot.chunked = slot.filled;
+      this.#addChunk(slot, bytes.length);
       return;
     }
-    const lengths = slot.lengths.subarray(slot.count);
     if (coding.chunking === "cdc") {
+      const lengths = this.#cuts.subarray(slot.chunkBound);
       const found = crew.engine.findCuts(bytes, coding.sizes, final, lengths);
-      for (let number = 0; number < found; number++) slot.chunked += (lengths[number]! & ~ZERO_CHUNK) >>> 0;
-      slot.count += found;
+      for (let number = 0; number < found; number++) this.#addChunk(slot, lengths[number]!);
       return;
     }
-    while (slot.count < SLOT_CHUNKS) {
-      const length = Math.min(coding.blockSize, slot.filled - slot.chunked);
+    while (slot.chunkBound < SLOT_CHUNKS) {
+      const length = Math.min(coding.blockSize, slot.filled - slot.itemized);
       if (length === 0 || (length < coding.blockSize && !final)) return;
-      slot.lengths[slot.count++] = length;
-      slot.chunked += length;
+      this.#addChunk(slot, length);
     }
   }
 
@@ -209,36 +226,44 @@ export class Pipeline {
   }
 
   #deduplicate(slot: Slot): void {
-    const { index, totals } = this.#parts;
-    const words = new Uint32Array(slot.digests.buffer, slot.digests.byteOffset, slot.count * 8);
+    const words = new Uint32Array(slot.digests.buffer, slot.digests.byteOffset, SLOT_CHUNKS * 8);
     let address = slot.bytes.byteOffset;
     let event = 0;
+    let chunk = 0;
     this.#builder.begin(slot);
-    for (let number = 0; number <= slot.count; number++) {
-      while (slot.events[event]?.chunk === number) slot.events[event++]!.run();
-      if (number === slot.count) break;
-      const length = (slot.lengths[number]! & ~ZERO_CHUNK) >>> 0;
-      if (slot.fills[number]! >= 0) {
-        index.fill(length, slot.fills[number]!);
-        this.#builder.pass();
-      } else {
-        const digest = words.subarray(number * 8, number * 8 + 8);
-        let location = this.#dedup.find(digest);
-        if (location === undefined) {
-          location = this.#builder.add(address, length);
-          this.#dedup.add(digest, location);
-          this.sketch.add(digest);
-          totals.unique(length);
-        } else {
-          this.#builder.pass();
-          totals.duplicate(length);
-        }
-        index.chunk(length, slot.digests.slice(number * 32, number * 32 + 32), location.block, location.offset);
+    for (let item = 0; item <= slot.count; item++) {
+      while (slot.events[event]?.item === item) slot.events[event++]!.run();
+      if (item === slot.count) break;
+      for (; chunk < slot.ends[item]!; chunk++) {
+        const length = (slot.lengths[chunk]! & ~ZERO_CHUNK) >>> 0;
+        this.#place(slot, chunk, address, length, words);
+        address += length;
       }
-      address += length;
     }
     this.#builder.end();
     this.#encode(slot);
+  }
+
+  /** Decides what a chunk is: a fill, a duplicate, or new. */
+  #place(slot: Slot, chunk: number, address: number, length: number, words: Uint32Array): void {
+    const { index, totals } = this.#parts;
+    if (slot.fills[chunk]! >= 0) {
+      index.fill(length, slot.fills[chunk]!);
+      this.#builder.pass();
+      return;
+    }
+    const digest = words.subarray(chunk * 8, chunk * 8 + 8);
+    let location = this.#dedup.find(digest);
+    if (location === undefined) {
+      location = this.#builder.add(address, length);
+      this.#dedup.add(digest, location);
+      this.sketch.add(digest);
+      totals.unique(length);
+    } else {
+      this.#builder.pass();
+      totals.duplicate(length);
+    }
+    index.chunk(length, slot.digests.slice(chunk * 32, chunk * 32 + 32), location.block, location.offset);
   }
 
   #encode(slot: Slot): void {
@@ -279,7 +304,7 @@ export class Pipeline {
     if (this.#current !== undefined) this.#submit(this.#current);
     // The last slot holds nothing but the end of the open block.
     const last = await this.#acquire();
-    last.events.push({ chunk: 0, run: () => this.#builder.close() });
+    last.events.push({ item: 0, run: () => this.#builder.close() });
     this.#submit(last);
     while (this.#digesting.length + this.#encoding.length > 0) await this.#advance(true);
   }

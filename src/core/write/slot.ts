@@ -8,15 +8,20 @@ import { allocateTask, type Task } from "../work/task.ts";
 export const SLOT_CHUNKS = 4096;
 
 export interface Slot {
-  /** The input. [0, filled) was read, [0, chunked) is in `lengths`. */
+  /** The input. [0, filled) was read, [0, itemized) is in `items`. */
   readonly bytes: Uint8Array;
   filled: number;
-  chunked: number;
-  /** Lengths of the chunks, with ZERO_CHUNK; see Engine.findCuts. */
-  readonly lengths: Uint32Array;
+  itemized: number;
+  /** Chunks, and stretches that the thread cuts which digests them: see DigestWork. */
+  readonly items: Uint32Array;
   count: number;
-  /** What the coordinator does before the chunk of that number, in order. */
-  readonly events: { chunk: number; run: () => void }[];
+  /** Chunks that the items can become, at most. */
+  chunkBound: number;
+  /** What the coordinator does before the item of that number, in order. */
+  readonly events: { item: number; run: () => void }[];
+  /** What became of the items. */
+  readonly lengths: Uint32Array;
+  readonly ends: Uint32Array;
   readonly digests: Uint8Array;
   readonly fills: Int16Array;
   /** Blocks that ended in this slot: their parts (EncodeWork), plain lengths, and where they go. */
@@ -41,10 +46,13 @@ export function allocateSlot(engine: Engine, length: number, blockSize: number):
   return {
     bytes: engine.allocate(length),
     filled: 0,
-    chunked: 0,
-    lengths: words(SLOT_CHUNKS),
+    itemized: 0,
+    items: words(SLOT_CHUNKS),
     count: 0,
+    chunkBound: 0,
     events: [],
+    lengths: words(SLOT_CHUNKS),
+    ends: words(SLOT_CHUNKS),
     digests: engine.allocate(SLOT_CHUNKS * 32),
     fills: new Int16Array(fills.buffer, fills.byteOffset, SLOT_CHUNKS),
     // A block has its count, its carried beginning, and address and length of each of its chunks.
@@ -61,13 +69,14 @@ export function allocateSlot(engine: Engine, length: number, blockSize: number):
 
 /** Bytes of the engine's memory that one slot takes. */
 export function slotLength(length: number, blockSize: number): number {
-  return 2 * length + blockSize + SLOT_CHUNKS * 64;
+  return 2 * length + blockSize + SLOT_CHUNKS * 80;
 }
 
 export function resetSlot(slot: Slot): void {
   slot.filled = 0;
-  slot.chunked = 0;
+  slot.itemized = 0;
   slot.count = 0;
+  slot.chunkBound = 0;
   slot.events.length = 0;
   slot.partsLength = 0;
   slot.plainLengths.length = 0;
