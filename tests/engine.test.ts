@@ -231,6 +231,24 @@ test("both engines give the same digests, also after the native one has switched
   }
 });
 
+test("decodeFront() of the native engine gives the beginning of a block and stays within it", async () => {
+  const portable = await createPortableEngine();
+  const native = createNativeEngine(portable);
+  if (native?.decodeFront === undefined) return;
+  const plain = Buffer.from("the quick brown fox jumps over the lazy dog. ".repeat(2000));
+  const stored = new Uint8Array(plain.length);
+  const storedLength = native.encode(CODEC.lz4, 0, plain, stored);
+  for (const length of [1, 44, 45, 4096, plain.length - 1]) {
+    const room = new Uint8Array(length + 64).fill(0xee);
+    expect(native.decodeFront(CODEC.lz4, stored.subarray(0, storedLength), room.subarray(0, length))).toBe(true);
+    expect(Buffer.from(room.subarray(0, length)).equals(plain.subarray(0, length))).toBe(true);
+    expect(room.subarray(length).every((byte) => byte === 0xee)).toBe(true);
+  }
+  expect(native.decodeFront(CODEC.zstd, stored, new Uint8Array(4))).toBe(false);
+  const cut = stored.subarray(0, 8);
+  expect(() => native.decodeFront!(CODEC.lz4, cut, new Uint8Array(4096))).toThrow(HexzError);
+});
+
 test("findCuts() refuses sizes out of range", () => {
   const lengths = new Uint32Array(4);
   for (const sizes of [

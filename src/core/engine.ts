@@ -53,4 +53,10 @@ export interface Engine {
    * @throws HexzError `damaged` when it is not a valid block of exactly that length; never touches other memory
    */
   decode(codec: CodecId, stored: Uint8Array, out: Uint8Array): void;
+  /**
+   * Decodes only the first `out.length` bytes of a longer block, where that is quicker; false when it is not. The rest
+   * of the block is not looked at.
+   * @throws HexzError `damaged`
+   */
+  decodeFront?(codec: CodecId, stored: Uint8Array, out: Uint8Array): boolean;
 }

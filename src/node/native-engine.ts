@@ -19,6 +19,8 @@ interface NativeCodec {
   readonly version: string;
   encode(address: AddressOf, level: number, plain: Uint8Array, out: Uint8Array): number;
   decode(address: AddressOf, stored: Uint8Array, out: Uint8Array): void;
+  /** Only the first `out.length` bytes of a longer block. */
+  decodeFront?(address: AddressOf, stored: Uint8Array, out: Uint8Array): void;
 }
 
 interface Libraries {
@@ -83,6 +85,12 @@ export function createNativeEngine(portable: Engine): Engine | undefined {
       else if (codec === CODEC.zstd && zstd) zstd.decode(address, stored, out);
       else portable.decode(codec, stored, out);
     },
+
+    decodeFront(codec, stored, out) {
+      if (codec !== CODEC.lz4 || !lz4?.decodeFront || !address) return false;
+      lz4.decodeFront(address, stored, out);
+      return true;
+    },
   };
 }
 
@@ -145,6 +153,7 @@ function tryBind(
 function bindLz4(library: Library, koffi: Koffi): NativeCodec {
   const compress = library.func("int LZ4_compress_fast_extState(uintptr_t, uintptr_t, uintptr_t, int, int, int)");
   const decompress = library.func("int LZ4_decompress_safe(uintptr_t, uintptr_t, int, int)");
+  const front = library.func("int LZ4_decompress_safe_partial(uintptr_t, uintptr_t, int, int, int)");
   const version = library.func("const char *LZ4_versionString()")() as string;
   // One object, so that the bytes live as long as their address is used.
   const bytes = Buffer.allocUnsafeSlow(library.func("int LZ4_sizeofState()")());
@@ -156,6 +165,10 @@ function bindLz4(library: Library, koffi: Koffi): NativeCodec {
     },
     decode(address, stored, out) {
       const length: number = decompress(address(stored), address(out), stored.length, out.length);
+      if (length !== out.length) throw badBlock(CODEC.lz4, stored.length, out.length);
+    },
+    decodeFront(address, stored, out) {
+      const length: number = front(address(stored), address(out), stored.length, out.length, out.length);
       if (length !== out.length) throw badBlock(CODEC.lz4, stored.length, out.length);
     },
   };

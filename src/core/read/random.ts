@@ -22,7 +22,10 @@ const STORED_BUFFER = 256 * 1024;
 
 interface PlainBlock {
   readonly block: BlockRef;
+  /** A buffer that is at least as long as what was decoded. */
   readonly bytes: Uint8Array;
+  /** How much of the block was decoded, from its beginning. */
+  readonly length: number;
   /** The chunks whose digests were checked, by where they begin. */
   readonly verified: Map<number, ChunkPiece>;
 }
@@ -103,7 +106,7 @@ export class RandomReader {
     const missing: Plan["blocks"][number][] = [];
     for (const wanted of plan.blocks) {
       const known = this.#blocks.get(wanted.block.offset);
-      if (known === undefined) missing.push(wanted);
+      if (known === undefined || known.length < lengthFor(wanted.pieces)) missing.push(wanted);
       else if (!sameBlock(known.block, wanted.block)) throw ambiguousBlock(this.#context.source.name, wanted.block);
       else this.#slice(wanted.block, known, wanted.pieces, out, base);
     }
@@ -120,20 +123,29 @@ export class RandomReader {
     for (const { block, pieces } of missing) {
       const at = ranges.findIndex(({ start, end }) => start <= block.offset && block.offset < end);
       const from = block.offset - ranges[at]!.start;
-      const plain = this.#decode(block, fetched[at]!.subarray(from, from + block.storedLength));
+      const stored = fetched[at]!.subarray(from, from + block.storedLength);
+      const plain = this.#decode(block, stored, lengthFor(pieces));
       this.#slice(block, plain, pieces, out, base);
       this.#blocks.set(block.offset, plain, plain.bytes.length);
     }
   }
 
-  #decode(block: BlockRef, stored: Uint8Array): PlainBlock {
+  /** @param needed bytes of the block; when nothing is verified, no more are decoded where that is quicker */
+  #decode(block: BlockRef, stored: Uint8Array, needed: number): PlainBlock {
+    const { engine, source } = this.#context;
+    const codec = block.codec as CodecId;
     const bytes = this.#buffer(block.plainLength);
+    const verified = new Map<number, ChunkPiece>();
     try {
-      this.#context.engine.decode(block.codec as CodecId, stored, bytes.subarray(0, block.plainLength));
+      if (!this.#options.verify && needed < block.plainLength) {
+        const front = engine.decodeFront?.(codec, stored, bytes.subarray(0, needed));
+        if (front === true) return { block, bytes, length: needed, verified };
+      }
+      engine.decode(codec, stored, bytes.subarray(0, block.plainLength));
     } catch (cause) {
-      throw damagedBlock(this.#context.source.name, block, cause);
+      throw damagedBlock(source.name, block, cause);
     }
-    return { block, bytes, verified: new Map() };
+    return { block, bytes, length: block.plainLength, verified };
   }
 
   #buffer(length: number): Uint8Array {
@@ -154,6 +166,11 @@ export class RandomReader {
       out.set(plain.bytes.subarray(piece.blockStart, piece.blockStart + length), piece.start - base);
     }
   }
+}
+
+/** How much of a block its pieces need, from its beginning. */
+function lengthFor(pieces: readonly ChunkPiece[]): number {
+  return pieces.reduce((length, piece) => Math.max(length, piece.blockStart + piece.end - piece.start), 0);
 }
 
 export function damagedBlock(name: string, block: BlockRef, cause?: unknown): HexzError {
