@@ -3,6 +3,8 @@
 import { Option } from "@commander-js/extra-typings";
 import { InvalidArgumentError } from "commander";
 import { HexzError } from "../core/errors.ts";
+import type { OpenOptions } from "../node/archive.ts";
+import type { EngineChoice } from "../node/pool.ts";
 import { parseSize } from "./sizes.ts";
 
 /** A whole number. @param min the smallest that makes sense */
@@ -37,19 +39,38 @@ export const ENGINE = new Option("--engine <which>", "codecs and hashing; wasm g
   .choices(["auto", "native", "wasm"] as const)
   .default("auto" as const);
 export const WORKERS = new Option("--workers <count>", "threads (default: the cores)").argParser(countParser(1));
+export const BASE = new Option(
+  "--base <archive>",
+  "refer to the chunks of this archive and its parents instead of storing them again; auto:DIR chooses; repeatable",
+).argParser(collect);
+export const PARENT_DIR = new Option("--parent-dir <directory>", "look for parents here, too; repeatable").argParser(
+  collect,
+);
 export const FORCE = new Option("--force", "overwrite what exists");
 
-/** Reading encrypted, signed and thin archives. */
+/** What the options of a reading command say to the library. */
+export function readingOptions(options: {
+  engine: EngineChoice;
+  workers?: number | undefined;
+  parentDir?: string[] | undefined;
+}): OpenOptions {
+  const { engine, workers, parentDir } = options;
+  return {
+    engine,
+    ...(workers === undefined ? {} : { workers }),
+    ...(parentDir === undefined ? {} : { parentDirs: parentDir }),
+  };
+}
+
+/** Reading encrypted, signed and remote archives. */
 export const LATER_READING = [
   "--password-file <file>",
   "--identity <file>",
   "--require-signed-by <key>",
-  "--parent-dir <directory>",
   "--remote-parents",
 ];
 
 export const LATER_WRITING = [
-  "--base <archive>",
   "--dictionary",
   "--train-dict",
   "--encrypt",
@@ -59,7 +80,6 @@ export const LATER_WRITING = [
   "--sign <key>",
   "--lossy",
   "--allow-backing",
-  "--parent-dir <directory>",
 ];
 
 export function notAvailable(what: string): HexzError {

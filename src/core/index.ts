@@ -38,7 +38,8 @@ export type { CodingOptions, Compression } from "./write/coding.ts";
 export type { ContentInput } from "./write/content-input.ts";
 export { createMemorySink, type MemorySink } from "./write/memory-sink.ts";
 export type { Sink } from "./write/sink.ts";
-export { ArchiveWriter, type WriterOptions, type WrittenArchive } from "./write/writer.ts";
+export type { WrittenArchive } from "./write/state-end.ts";
+export { ArchiveWriter, type WriterOptions } from "./write/writer.ts";
 
 /** Enough for pages; blocks are decoded in memory of their own. */
 const READER_MEMORY = 1024 * 1024;

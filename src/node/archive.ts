@@ -11,6 +11,7 @@ import { gatherBytes, writerHeapBytes } from "../core/write/memory.ts";
 import type { Sink } from "../core/write/sink.ts";
 import { ArchiveWriter, type WriterOptions } from "../core/write/writer.ts";
 import { openFileSource } from "./file-source.ts";
+import { type ParentOptions, parentFinder } from "./parents.ts";
 import { chooseEngine, createPool, type EngineChoice, type PoolOptions } from "./pool.ts";
 import { openSpill } from "./spill.ts";
 
@@ -20,6 +21,8 @@ export interface MachineOptions {
   /** auto: native codecs and digest where they are; wasm: the same bytes on every machine. */
   readonly engine?: EngineChoice;
 }
+
+export interface OpenOptions extends ReadOptions, MachineOptions, ParentOptions {}
 
 const READER_MEMORY = 1024 * 1024;
 /** Input below which more threads cost more time than they save. */
@@ -41,7 +44,7 @@ function threadsFor(options: MachineOptions, bytes: number | undefined): number 
 }
 
 /** Opens an archive file. */
-export async function openArchiveFile(path: string, options: ReadOptions & MachineOptions = {}): Promise<Archive> {
+export async function openArchiveFile(path: string, options: OpenOptions = {}): Promise<Archive> {
   const source = openFileSource(path);
   try {
     return await openArchiveSource(source, options);
@@ -52,10 +55,7 @@ export async function openArchiveFile(path: string, options: ReadOptions & Machi
 }
 
 /** Opens an archive from any source, with this machine's threads and codecs. */
-export async function openArchiveSource(
-  source: RangeSource,
-  options: ReadOptions & MachineOptions = {},
-): Promise<Archive> {
+export async function openArchiveSource(source: RangeSource, options: OpenOptions = {}): Promise<Archive> {
   const choice = options.engine ?? "auto";
   const threads = threadsFor(options, source.size);
   const engine = chooseEngine(await createPortableEngine({ memoryBytes: READER_MEMORY }), choice);
@@ -66,7 +66,7 @@ export async function openArchiveSource(
       threads,
       openCrew: (heapBytes, codecs) => openCrew({ threads, heapBytes, gatherBytes: 0, engine: choice, codecs }),
     },
-    options,
+    { findParent: parentFinder(source.path, options), ...options },
   );
 }
 

@@ -10,6 +10,7 @@ import { fromSystemError, shownPath } from "./errors.ts";
 export interface FileSource extends RangeSource {
   readSync(start: number, end: number): Uint8Array;
   close(): void;
+  readonly path: string;
 }
 
 /** One call of the system reads less than 2 GiB. */
@@ -50,6 +51,7 @@ export function openFileSource(path: string | Buffer): FileSource {
   };
   return {
     name,
+    path: path.toString(),
     size,
     async read(start, end, signal) {
       check(start, end);

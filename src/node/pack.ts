@@ -4,11 +4,15 @@ import { fstatSync, realpathSync, type Stats, statSync } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
 import { HexzError, type Warning } from "../core/errors.ts";
 import { type ByteString, byteStringFromText, byteStringOf } from "../core/format/path.ts";
-import type { Stream } from "../core/format/root.ts";
+import type { Coding, Sketch, Stream } from "../core/format/root.ts";
+import { withChunkingOf } from "../core/write/coding.ts";
 import { createNullSink } from "../core/write/memory-sink.ts";
 import type { Sink } from "../core/write/sink.ts";
-import type { ArchiveWriter, WriterOptions, WrittenArchive } from "../core/write/writer.ts";
-import { createArchiveWriter, type MachineOptions } from "./archive.ts";
+import type { WrittenArchive } from "../core/write/state-end.ts";
+import type { ArchiveWriter, WriterOptions } from "../core/write/writer.ts";
+import { createArchiveWriter } from "./archive.ts";
+import type { ChosenBase } from "./auto-bases.ts";
+import { type BaseOptions, openBasesFor } from "./bases.ts";
 import { fromSystemError } from "./errors.ts";
 import { createFileSink, createStdoutSink } from "./file-sink.ts";
 import { openInput } from "./input-file.ts";
@@ -17,7 +21,7 @@ import { type WalkedItem, type WalkOptions, walk, walkInputs } from "./walk.ts";
 export const STDIN = "-";
 const STDIN_NAME = byteStringFromText("stdin");
 
-export interface PackOptions extends WriterOptions, MachineOptions {
+export interface PackOptions extends Omit<WriterOptions, "bases">, BaseOptions {
   /** Files and directories; "-" is standard input. One directory's contents go to the root. */
   readonly inputs?: readonly string[];
   /** Images beside the tree; "-" is standard input. */
@@ -36,6 +40,8 @@ export interface PackOptions extends WriterOptions, MachineOptions {
 export interface PackResult extends WrittenArchive {
   /** What was left out or changed meanwhile. The archive of the rest is good. */
   readonly warnings: readonly Warning[];
+  /** Bases that `auto:DIR` has chosen. */
+  readonly chosenBases: readonly ChosenBase[];
 }
 
 /** What can go wrong with one file of a tree without ending the packing. */
@@ -119,14 +125,49 @@ export async function pack(options: PackOptions): Promise<PackResult> {
   const total = totalOf(facts);
   if (total !== undefined) options.onTotal?.(total);
 
+  const input = { inputFacts, total };
+  const { bases, chosen, close } = await openBasesFor(output, options, (coding) => sketchOf(coding, options, input));
+  try {
+    return { ...(await packInto(openSink(options), { ...options, bases }, input)), chosenBases: chosen };
+  } finally {
+    await close();
+  }
+}
+
+interface InputFacts {
+  readonly inputFacts: readonly (Facts | undefined)[];
+  /** Bytes to read, if known. */
+  readonly total: number | undefined;
+}
+
+/** Reads all of the input once, to learn what it would have in common with other archives. */
+async function sketchOf(coding: Coding, options: PackOptions, input: InputFacts): Promise<Sketch> {
+  const { inputs = [], streams = [], signal } = options;
+  if ([...inputs, ...streams.map(({ path }) => path)].includes(STDIN)) {
+    throw new HexzError("usage", "--base auto:DIR reads the input twice, which standard input cannot be");
+  }
+  const { onProgress: _, metadata: __, level: ___, bases: ____, ...others } = options;
+  const chunked = withChunkingOf(coding, others);
+  const written = await packInto(createNullSink(), { ...chunked, compression: "none", signal }, input);
+  return written.sketch;
+}
+
+type PackInto = Omit<PackOptions, "bases"> & Pick<WriterOptions, "bases">;
+
+async function packInto(
+  sink: Sink,
+  options: PackInto,
+  { inputFacts, total }: InputFacts,
+): Promise<WrittenArchive & { warnings: readonly Warning[] }> {
   const warnings: Warning[] = [];
-  const sink = openSink(options);
   let crew: { close(): Promise<void> } | undefined;
   let writer: ArchiveWriter | undefined;
   try {
     ({ writer, crew } = await createArchiveWriter(sink, options, total));
-    for (const { name, path } of streams) await packContent(path, (input) => writer!.addStream(name, input));
-    await packInputs(writer, inputs, inputFacts, options, warnings);
+    for (const { name, path } of options.streams ?? []) {
+      await packContent(path, (input) => writer!.addStream(name, input));
+    }
+    await packInputs(writer, options.inputs ?? [], inputFacts, options, warnings);
     const written = await writer.finish();
     return { ...written, warnings };
   } catch (error) {
@@ -161,7 +202,7 @@ async function packInputs(
   writer: ArchiveWriter,
   inputs: readonly string[],
   facts: readonly (Facts | undefined)[],
-  options: PackOptions,
+  options: PackInto,
   warnings: Warning[],
 ): Promise<void> {
   const [only] = facts;
@@ -215,7 +256,7 @@ function nameOf(path: string): ByteString {
 async function packItem(
   writer: ArchiveWriter,
   { entry, source, facts, links }: WalkedItem,
-  options: PackOptions,
+  options: PackInto,
   warnings: Warning[],
   strict: boolean,
 ): Promise<void> {

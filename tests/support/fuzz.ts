@@ -223,9 +223,11 @@ export function decodersOf(seeds: readonly Seed[]) {
     for (const { start, end, kind } of pages) {
       const payload = decodePageBody(bytes.subarray(start + PAGE_FRAME_LENGTH, end), kind as 1, "a seed", engine);
       const expected = { start: 0, span: truth.addresses.length };
+      const names = { parents: 0, dictionaries: 0 };
       const place = { path: "" as ByteString, count: truth.entries.length };
       if (kind === PAGE_KIND.root) add("root", payload, (input) => decodeRoot(input, "x"));
-      if (kind === PAGE_KIND.indexLeaf) add("index leaf", payload, (input) => decodeIndexLeaf(input, expected, "x"));
+      if (kind === PAGE_KIND.indexLeaf)
+        add("index leaf", payload, (input) => decodeIndexLeaf(input, expected, names, "x"));
       if (kind === PAGE_KIND.indexInner) add("index inner", payload, (input) => decodeIndexInner(input, expected, "x"));
       if (kind === PAGE_KIND.treeLeaf) add("tree leaf", payload, (input) => decodeTreeLeaf(input, place, "x"));
       if (kind === PAGE_KIND.treeInner) add("tree inner", payload, (input) => decodeTreeInner(input, place, "x"));

@@ -159,7 +159,7 @@ export const hostile: [string, () => Plan | Uint8Array, Expected][] = [
   [
     "a parent that the root hides",
     () => ({ ...oneBlock(text, { archive: 1, offset: 16 }), features: 0 }),
-    { read: "feature_unknown" },
+    { read: "invalid" },
   ],
   ["two digests for one place", () => twoDigests(), { read: "damaged", bulk: "damaged", check: "damaged invalid" }],
   ["two lengths for one block", () => twoLengths(), { read: "damaged", bulk: "invalid" }],

@@ -7,7 +7,18 @@ import type { RangeSource } from "../../core/source/source.ts";
 import type { Calling, CommandSpec } from "../catalogue.ts";
 import { EXIT } from "../exit-codes.ts";
 import { openArgument } from "../open.ts";
-import { ENGINE, JSON_OPTION, LATER_READING, PROGRESS, QUIET, refuseLater, SILENT, WORKERS } from "../options.ts";
+import {
+  ENGINE,
+  JSON_OPTION,
+  LATER_READING,
+  PARENT_DIR,
+  PROGRESS,
+  QUIET,
+  readingOptions,
+  refuseLater,
+  SILENT,
+  WORKERS,
+} from "../options.ts";
 import { createProgress } from "../progress.ts";
 import { parseRange, resolveRange } from "../range.ts";
 import { isTerminal } from "../terminal.ts";
@@ -29,6 +40,7 @@ function define() {
       ).argParser(parseRange),
     )
     .addOption(WORKERS)
+    .addOption(PARENT_DIR)
     .addOption(ENGINE)
     .addOption(PROGRESS)
     .addOption(QUIET)
@@ -61,17 +73,21 @@ async function copyRange(source: RangeSource, path: string | undefined, options:
     import("../../node/file-sink.ts"),
     import("../../node/archive.ts"),
   ]);
-  const { engine, workers } = options;
+  const { engine } = options;
   const sink = createStdoutSink();
   // The small case first: it needs nothing but WebAssembly, and finds out whether this is one.
-  const single = await openArchiveSource(source, { engine: engine === "auto" ? "wasm" : engine, workers: 1 });
+  const single = await openArchiveSource(source, {
+    ...readingOptions(options),
+    engine: engine === "auto" ? "wasm" : engine,
+    workers: 1,
+  });
   const file = await findFile(single, path);
   const { start, end } = resolveRange(options.range, file.size, file.name);
   if (end - start <= SMALL) {
     await sink.write(await file.read(start, end));
     return;
   }
-  const archive = await openArchiveSource(source, { engine, ...(workers === undefined ? {} : { workers }) });
+  const archive = await openArchiveSource(source, readingOptions(options));
   const quiet = options.quiet === true || options.silent === true || isTerminal("stdout");
   const progress = createProgress(options.progress, quiet, "reading", end - start);
   try {

@@ -3,11 +3,23 @@
 import { Command, Option } from "@commander-js/extra-typings";
 import { HexzError } from "../../core/errors.ts";
 import { parsePathText } from "../../core/format/path.ts";
-import type { CheckResult, Problem } from "../../core/read/check.ts";
+import type { Archive } from "../../core/read/archive.ts";
+import { type CheckOptions, type CheckResult, checkArchive, type Problem } from "../../core/read/check.ts";
 import type { Calling, CommandSpec } from "../catalogue.ts";
 import { EXIT, EXIT_CODES } from "../exit-codes.ts";
 import { openArgument } from "../open.ts";
-import { ENGINE, JSON_OPTION, LATER_READING, PROGRESS, QUIET, refuseLater, SILENT, WORKERS } from "../options.ts";
+import {
+  ENGINE,
+  JSON_OPTION,
+  LATER_READING,
+  PARENT_DIR,
+  PROGRESS,
+  QUIET,
+  readingOptions,
+  refuseLater,
+  SILENT,
+  WORKERS,
+} from "../options.ts";
 import { createProgress, type Progress } from "../progress.ts";
 import { formatSize, parseSize } from "../sizes.ts";
 import { printDocument, printNote, printText } from "../terminal.ts";
@@ -19,13 +31,15 @@ function define() {
     .description("Reads an archive and checks every byte against its digests; names what is lost.")
     .argument("<archive>", "the archive; - is standard input")
     .addOption(new Option("--sample <amount>", "check so much of the content, chosen evenly: 5% or 1G"))
+    .option("--parents", "check the parents of a thin archive, too, as archives of their own")
     .addOption(WORKERS)
+    .addOption(PARENT_DIR)
     .addOption(ENGINE)
     .addOption(PROGRESS)
     .addOption(QUIET)
     .addOption(SILENT)
     .addOption(JSON_OPTION);
-  refuseLater(command, [...LATER_READING, "--parents"]);
+  refuseLater(command, LATER_READING);
   return command;
 }
 
@@ -41,23 +55,41 @@ function sampleBytes(sample: string, size: number): number {
 
 async function checkPath(path: string, options: Options, progress: Progress): Promise<CheckResult> {
   const source = openArgument(path);
-  const [{ checkArchive }, { openArchiveSource }] = await Promise.all([
-    import("../../core/read/check.ts"),
-    import("../../node/archive.ts"),
-  ]);
-  const { sample, engine, workers } = options;
+  const { openArchiveSource } = await import("../../node/archive.ts");
+  const { sample } = options;
   try {
-    const archive = await openArchiveSource(source, { engine, ...(workers === undefined ? {} : { workers }) });
+    const archive = await openArchiveSource(source, readingOptions(options));
     const size = archive.root.addressSpace;
     const bytes = sample === undefined ? undefined : sampleBytes(sample, size);
     progress.expect(Math.min(bytes ?? size, size));
-    return await checkArchive(archive, {
-      ...(bytes === undefined ? {} : { sampleBytes: bytes }),
-      onProgress: progress.add,
-    });
+    const checkOptions = { ...(bytes === undefined ? {} : { sampleBytes: bytes }), onProgress: progress.add };
+    const result = await checkArchive(archive, checkOptions);
+    if (options.parents !== true) return result;
+    return (await checkParents(archive, options, checkOptions)).reduce(joined, result);
   } finally {
     await source.close?.();
   }
+}
+
+/** Checks the parents that are there as archives of their own; one that is missing is a problem of the child. */
+async function checkParents(archive: Archive, options: Options, checkOptions: CheckOptions): Promise<CheckResult[]> {
+  const { openArchiveFile } = await import("../../node/archive.ts");
+  const results: CheckResult[] = [];
+  for (const { source } of (await archive.run(archive.stores.all())).slice(1)) {
+    if (source.path === undefined) continue;
+    const parent = await openArchiveFile(source.path, readingOptions(options));
+    try {
+      results.push(await checkArchive(parent, checkOptions));
+    } finally {
+      await parent.close();
+    }
+  }
+  return results;
+}
+
+function joined(a: CheckResult, b: CheckResult): CheckResult {
+  const problems = [...a.problems, ...b.problems];
+  return { ok: a.ok && b.ok, checkedBytes: a.checkedBytes + b.checkedBytes, problems };
 }
 
 function problemDocument({ code, where, path, start, end, message }: Problem): object {
@@ -95,7 +127,8 @@ async function run(path: string, options: Options, calling: Calling): Promise<vo
     const verdict = ok ? "good" : "bad";
     if (!quiet) printText(`${printable(path)}: ${verdict} (${formatSize(checkedBytes)} checked${extent})\n`);
   }
-  calling.finish(ok ? EXIT.done : EXIT.bad);
+  const isOutside = problems.every(({ code }) => EXIT_CODES[code] === EXIT.outside);
+  calling.finish(ok ? EXIT.done : isOutside ? EXIT.outside : EXIT.bad);
 }
 
 export const check: CommandSpec = {

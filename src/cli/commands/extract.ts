@@ -18,8 +18,10 @@ import {
   FORCE,
   JSON_OPTION,
   LATER_READING,
+  PARENT_DIR,
   PROGRESS,
   QUIET,
+  readingOptions,
   refuseLater,
   SILENT,
   WORKERS,
@@ -59,6 +61,7 @@ function define() {
     .option("--preserve-setuid", "restore setuid, setgid and sticky bits also when not run by root")
     .addOption(FORCE)
     .addOption(WORKERS)
+    .addOption(PARENT_DIR)
     .addOption(ENGINE)
     .addOption(PROGRESS)
     .addOption(QUIET)
@@ -157,8 +160,8 @@ async function extractSelected(archive: Archive, job: Job): Promise<Extracted> {
 
 async function extractSource(source: RangeSource, job: Job): Promise<Extracted> {
   const { openArchiveSource } = await import("../../node/archive.ts");
-  const { engine, workers, include, exclude, stripComponents } = job.options;
-  const archive = await openArchiveSource(source, { engine, ...(workers === undefined ? {} : { workers }) });
+  const { include, exclude, stripComponents } = job.options;
+  const archive = await openArchiveSource(source, readingOptions(job.options));
   const whole = job.paths.length === 0 && include === undefined && exclude === undefined && stripComponents === 0;
   const content = whole ? await loneContent(archive) : undefined;
   return content === undefined ? extractSelected(archive, job) : extractLone(archive, content, job);

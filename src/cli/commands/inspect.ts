@@ -9,7 +9,7 @@ import { EXIT } from "../exit-codes.ts";
 import { blockFigures, chunkFigures, codecName, levelOf, ratioOf } from "../figures.ts";
 import { entryDocument, entryLine, streamLine } from "../listing.ts";
 import { openArgument, openToLook } from "../open.ts";
-import { ENGINE, JSON_OPTION, LATER_READING, PROGRESS, QUIET, refuseLater, SILENT } from "../options.ts";
+import { ENGINE, JSON_OPTION, LATER_READING, PARENT_DIR, PROGRESS, QUIET, refuseLater, SILENT } from "../options.ts";
 import { formatSize } from "../sizes.ts";
 import { createLinePrinter, printDocument } from "../terminal.ts";
 import { printable } from "../text.ts";
@@ -22,6 +22,7 @@ function define() {
     .argument("<archive>", "the archive; - is standard input")
     .option("--entries", "list the entries too")
     .option("--blocks", "list the blocks too")
+    .addOption(PARENT_DIR)
     .addOption(ENGINE)
     .addOption(PROGRESS)
     .addOption(QUIET)
@@ -38,6 +39,11 @@ async function documentOf(archive: Archive, path: string) {
   const { root, endMark, source } = archive;
   const { coding, counts } = root;
   const metadata = await archive.metadata();
+  const parents = [];
+  for (const [number, { id, hint }] of root.parents.entries()) {
+    const found = (await archive.run(archive.stores.tryStore(number + 1))) !== undefined;
+    parents.push({ id: hexOf(id), hint, found });
+  }
   return {
     path,
     version: 2,
@@ -65,7 +71,7 @@ async function documentOf(archive: Archive, path: string) {
       other: counts.other,
     },
     streams: root.streams.map(({ name, size }) => ({ name, size })),
-    parents: root.parents.map(({ id, hint }) => ({ id: hexOf(id), hint, found: false })),
+    parents,
     parent_paths: root.parents.map(({ hint }) => hint),
     // the root page is the top of the index
     index: { pages: root.index.pageCount, depth: root.index.depth, offset: endMark.root.offset },
@@ -178,7 +184,7 @@ async function printLines(archive: Archive, document: Document, options: Options
 async function run(path: string, options: Options, calling: Calling): Promise<void> {
   const source = openArgument(path);
   try {
-    const archive = await openToLook(source);
+    const archive = await openToLook(source, options);
     const document = await documentOf(archive, path);
     if (options.json === true) await printDocuments(archive, document, options);
     else await printLines(archive, document, options);

@@ -4,6 +4,7 @@ import { lstatSync, readFileSync } from "node:fs";
 import { Argument, Command, Option } from "@commander-js/extra-typings";
 import { hexOf } from "../../core/bytes.ts";
 import { HexzError, type Warning } from "../../core/errors.ts";
+import type { ChosenBase } from "../../node/auto-bases.ts";
 import { fromSystemError } from "../../node/errors.ts";
 import type { PackOptions, PackResult } from "../../node/pack.ts";
 import type { Calling, CommandSpec } from "../catalogue.ts";
@@ -11,6 +12,7 @@ import { asUsage, EXIT } from "../exit-codes.ts";
 import { blockFigures, chunkFigures, ratioOf } from "../figures.ts";
 import { refuseUrl } from "../open.ts";
 import {
+  BASE,
   collect,
   countParser,
   ENGINE,
@@ -18,6 +20,7 @@ import {
   JSON_OPTION,
   LATER_WRITING,
   notAvailable,
+  PARENT_DIR,
   PROGRESS,
   QUIET,
   refuseLater,
@@ -53,21 +56,25 @@ function define() {
     )
     .addOption(new Option("--level <number>", "of zstd: 1 to 19 (default: 3)").argParser(countParser(1)))
     .addOption(
-      new Option("--chunking <method>", "cut by content (FastCDC), or at multiples of the block size")
-        .choices(["cdc", "fixed"] as const)
-        .default("cdc" as const),
+      new Option(
+        "--chunking <method>",
+        "cut by content (FastCDC), or at multiples of the block size (default: cdc)",
+      ).choices(["cdc", "fixed"] as const),
     )
     .addOption(new Option("--cdc", "the same as --chunking cdc").conflicts("chunking"))
     .addOption(
-      new Option("--block-size <size>", "plaintext that is coded together, 4K to 16M: the unit of a random read")
-        .argParser(sizeParser)
-        .default(64 * 1024, "64K"),
+      new Option(
+        "--block-size <size>",
+        "plaintext that is coded together, 4K to 16M: the unit of a random read (default: 64K)",
+      ).argParser(sizeParser),
     )
     .addOption(new Option("--min-chunk <size>", "default: 16K, or a quarter of a smaller block").argParser(sizeParser))
     .addOption(
       new Option("--avg-chunk <size>", "a power of two; default: 64K, or a smaller block's size").argParser(sizeParser),
     )
     .addOption(new Option("--max-chunk <size>", "default: 256K, or four times a smaller block").argParser(sizeParser))
+    .addOption(BASE)
+    .addOption(PARENT_DIR)
     .addOption(
       new Option("--disk-format <format>", "what --disk is; raw is taken as it is, whatever it looks like")
         .choices(["raw", "qcow2"] as const)
@@ -158,8 +165,12 @@ function isLoss({ code }: Warning): boolean {
   return code !== "unsupported";
 }
 
+function chosenDocument({ path, gain }: ChosenBase): object {
+  return { path, estimated_share: Math.round(gain * 1000) / 1000 };
+}
+
 function documentOf(output: string, result: PackResult, seconds: number): object {
-  const { counts, size } = result;
+  const { counts, size, parents, chosenBases } = result;
   return {
     path: output,
     archive_id: hexOf(result.id),
@@ -169,17 +180,25 @@ function documentOf(output: string, result: PackResult, seconds: number): object
     chunks: chunkFigures(counts),
     blocks: blockFigures(counts),
     seconds: Math.round(seconds * 1000) / 1000,
+    ...(parents.length === 0 ? {} : { parents: parents.map(({ id, hint }) => ({ id: hexOf(id), hint })) }),
+    ...(chosenBases.length === 0 ? {} : { chosen_bases: chosenBases.map(chosenDocument) }),
     warnings: result.warnings.map(warningDocument),
   };
 }
 
-function summaryOf(output: string, { counts, size, id }: PackResult, seconds: number): string[] {
-  const { originalSize, unique, duplicate, fill } = counts;
+function summaryOf(output: string, result: PackResult, seconds: number): string[] {
+  const { counts, size, id, chosenBases } = result;
+  const { originalSize, unique, duplicate, parent, fill } = counts;
   const ratio = ratioOf(originalSize, size).toFixed(2);
   return [
+    ...chosenBases.map(
+      ({ path, gain }, at) =>
+        `base: ${printable(path)}, by its sketch ${at === 0 ? "" : "another "}${Math.round(gain * 100)} % of the chunks`,
+    ),
     `${printable(output)}: ${formatSize(originalSize)} in ${formatSize(size)} (${ratio} to 1), ${seconds.toFixed(2)} s`,
     `chunks: ${unique.count} stored, ${duplicate.count} duplicate (${formatSize(duplicate.bytes)}), ` +
-      `${fill.count} empty (${formatSize(fill.bytes)})`,
+      `${fill.count} empty (${formatSize(fill.bytes)})` +
+      (parent.count === 0 ? "" : `, ${parent.count} in parents (${formatSize(parent.bytes)})`),
     `archive id: ${hexOf(id)}`,
   ];
 }
@@ -201,14 +220,25 @@ async function run(paths: readonly string[], options: Options, calling: Calling)
   const progress = createProgress(options.progress, quiet, "packing");
   const start = performance.now();
   const { compression, level, chunking, blockSize, minChunk, avgChunk, maxChunk, workers, engine } = options;
-  const sizes = { blockSize, ...defined({ level, minChunk, avgChunk, maxChunk, workers, metadata }) };
+  const { base: bases, parentDir: parentDirs } = options;
+  const sizes = defined({
+    blockSize,
+    chunking,
+    level,
+    minChunk,
+    avgChunk,
+    maxChunk,
+    workers,
+    metadata,
+    bases,
+    parentDirs,
+  });
   let result: PackResult;
   try {
     result = await packPaths({
       ...plan,
       ...sizes,
       compression,
-      chunking,
       engine,
       force: options.force === true,
       dryRun: options.dryRun === true,

@@ -11,6 +11,8 @@ import { type PageRef, RefReader, RefWriter } from "./page.ts";
 export interface BlockRef {
   /** 0: this file; n: the n-th parent of the root. */
   readonly archive: number;
+  /** Number in the root's dictionaries, for the codec that needs one. */
+  readonly dictionary: number | undefined;
   readonly codec: number;
   readonly offset: number;
   readonly storedLength: number;
@@ -38,6 +40,8 @@ export interface IndexLeaf {
   readonly blocks: readonly BlockRef[];
 }
 
+/** The codec that needs a dictionary. */
+const ZSTD_DICTIONARY = 3;
 const FLAG_PARENT = 0x10;
 const FLAG_DICTIONARY = 0x20;
 const FLAG_FILTER = 0x40;
@@ -100,8 +104,10 @@ export class IndexLeafBuilder {
   }
 
   #block(block: BlockRef): void {
-    this.#blocks.u8(block.codec | (block.archive === 0 ? 0 : FLAG_PARENT));
+    const flags = (block.archive === 0 ? 0 : FLAG_PARENT) | (block.dictionary === undefined ? 0 : FLAG_DICTIONARY);
+    this.#blocks.u8(block.codec | flags);
     if (block.archive !== 0) this.#blocks.varint(block.archive);
+    if (block.dictionary !== undefined) this.#blocks.varint(block.dictionary);
     this.#blocks
       .svarint(block.offset - (this.#ends.get(block.archive) ?? 0))
       .varint(block.storedLength)
@@ -121,19 +127,32 @@ export class IndexLeafBuilder {
   }
 }
 
-function decodeBlock(reader: ByteReader, ends: Map<number, number>): BlockRef {
+/** What the root says that the block records of a page may name. */
+export interface BlockNames {
+  readonly parents: number;
+  readonly dictionaries: number;
+}
+
+function decodeBlock(reader: ByteReader, ends: Map<number, number>, names: BlockNames): BlockRef {
   const head = reader.u8();
   const codec = head & 0x0f;
   if (head & FLAG_ZERO) throw reader.fail("a block has an unknown flag");
-  // The root of such an archive needs the feature, too; a root that hides it must not lead to bytes of this file.
-  if (head & FLAG_PARENT) throw new HexzError("feature_unknown", "a block needs the feature parents");
-  const archive = 0;
-  if (head & FLAG_DICTIONARY) throw new HexzError("feature_unknown", "a block needs the feature dictionaries");
+  const archive = head & FLAG_PARENT ? reader.varint() : 0;
+  if (head & FLAG_PARENT && (archive < 1 || archive > names.parents)) {
+    throw reader.fail(`a block is in parent ${archive} of ${names.parents}`);
+  }
+  const dictionary = head & FLAG_DICTIONARY ? reader.varint() : undefined;
+  if (dictionary !== undefined && dictionary >= names.dictionaries) {
+    throw reader.fail(`a block needs dictionary ${dictionary} of ${names.dictionaries}`);
+  }
   if (head & FLAG_FILTER) throw new HexzError("feature_unknown", "a block needs the feature filters");
-  if (codec > CODEC.zstd) {
+  if (codec > ZSTD_DICTIONARY) {
     throw new HexzError("feature_unknown", `a block has codec ${codec}, which this version does not know`, {
       data: { codec },
     });
+  }
+  if ((codec === ZSTD_DICTIONARY) !== (dictionary !== undefined)) {
+    throw reader.fail(`a block of codec ${codec} has ${dictionary === undefined ? "no" : "a"} dictionary`);
   }
   const offset = (ends.get(archive) ?? 0) + reader.svarint();
   const storedLength = reader.varint();
@@ -144,13 +163,14 @@ function decodeBlock(reader: ByteReader, ends: Map<number, number>): BlockRef {
     throw reader.fail(`a block of codec ${codec} has ${storedLength} stored and ${plainLength} plain bytes`);
   }
   ends.set(archive, offset + storedLength);
-  return { archive, codec, offset, storedLength, plainLength };
+  return { archive, dictionary, codec, offset, storedLength, plainLength };
 }
 
 /** @param expected what the page above says of this one */
 export function decodeIndexLeaf(
   payload: Uint8Array,
   expected: { start: number; span: number },
+  names: BlockNames,
   what: string,
 ): IndexLeaf {
   const reader = new ByteReader(payload, what);
@@ -164,7 +184,7 @@ export function decodeIndexLeaf(
     throw reader.fail(`it claims ${blockCount} blocks and ${chunkCount} chunks`);
   const blocks: BlockRef[] = [];
   const ends = new Map<number, number>();
-  for (let count = 0; count < blockCount; count++) blocks.push(decodeBlock(reader, ends));
+  for (let count = 0; count < blockCount; count++) blocks.push(decodeBlock(reader, ends, names));
 
   const starts = new Float64Array(chunkCount + 1);
   const fills = new Int16Array(chunkCount).fill(-1);

@@ -74,6 +74,12 @@ export interface Parent {
   readonly hint: string;
 }
 
+/** A Zstandard dictionary: the archive that holds it, numbered as in a BlockRef, and its page there. */
+export interface DictionaryRef {
+  readonly archive: number;
+  readonly ref: PageRef;
+}
+
 export interface Root {
   readonly addressSpace: number;
   readonly state: number;
@@ -83,6 +89,7 @@ export interface Root {
   readonly coding: Coding;
   readonly counts: Counts;
   readonly parents: readonly Parent[];
+  readonly dictionaries: readonly DictionaryRef[];
   readonly metadata: PageRef | undefined;
   readonly sketch: Sketch | undefined;
   readonly contentId: Uint8Array;
@@ -106,7 +113,7 @@ const SECTION = {
 
 /** Required features by bit; those in SUPPORTED can be read. */
 const REQUIRED_FEATURES = ["parents", "dictionaries", "filters"] as const;
-const SUPPORTED: readonly string[] = [];
+const SUPPORTED: readonly string[] = ["parents"];
 const VERSION = 2;
 const CHUNKING = ["fixed", "cdc"] as const;
 
@@ -123,7 +130,7 @@ export function encodeStreams(streams: readonly Stream[]): Uint8Array {
 }
 
 export function encodeRoot(root: Root): Uint8Array {
-  const required = root.parents.length > 0 ? 1 : 0;
+  const required = (root.parents.length > 0 ? 1 : 0) + (root.dictionaries.length > 0 ? 2 : 0);
   const writer = new ByteWriter(16_384).u32(VERSION).u32(0).u64(required).u64(0).u64(0);
   writer.u64(root.addressSpace).u64(root.state);
   const section = (type: number, write: (payload: ByteWriter) => void) => {
@@ -162,6 +169,13 @@ export function encodeRoot(root: Root): Uint8Array {
       for (const parent of root.parents) out.raw(parent.id).name(byteStringFromText(parent.hint));
     });
   }
+  if (root.dictionaries.length > 0) {
+    section(SECTION.dictionaries, (out) => {
+      out.varint(root.dictionaries.length);
+      const refs = new RefWriter();
+      for (const { archive, ref } of root.dictionaries) refs.write(out.varint(archive), ref);
+    });
+  }
   if (metadata !== undefined) section(SECTION.metadata, (out) => new RefWriter().write(out, metadata));
   if (sketch !== undefined) {
     section(SECTION.sketch, (out) => {
@@ -196,7 +210,8 @@ export function decodeRoot(payload: Uint8Array, name: string): Root {
     throw new HexzError("version_unknown", `${name} is of version ${version}; this program reads version ${VERSION}`);
   }
   reader.zeros(4);
-  checkFeatures(reader.u64(), name);
+  const features = reader.u64();
+  checkFeatures(features, name);
   const append = reader.u64();
   const optional = reader.u64();
   if (Math.max(append, optional) >= 2 ** 32) throw reader.fail("a feature is numbered over 31");
@@ -223,6 +238,9 @@ export function decodeRoot(payload: Uint8Array, name: string): Root {
     if (!sections.has(type)) throw reader.fail(`section ${type} is missing`);
     return optionally(type, read) as T;
   };
+  const parents = optionally(SECTION.parents, readParents) ?? [];
+  const dictionaries = optionally(SECTION.dictionaries, (from) => readDictionaries(from, parents.length)) ?? [];
+  if (features % 2 !== Math.min(parents.length, 1)) throw reader.fail("the feature parents does not fit section 6");
   return {
     addressSpace,
     state,
@@ -235,7 +253,8 @@ export function decodeRoot(payload: Uint8Array, name: string): Root {
     streams: required(SECTION.streams, (from) => readStreams(from, addressSpace)),
     coding: required(SECTION.coding, readCoding),
     counts: required(SECTION.counts, readCounts),
-    parents: optionally(SECTION.parents, readParents) ?? [],
+    parents,
+    dictionaries,
     metadata: optionally(SECTION.metadata, (from) => new RefReader().read(from)),
     sketch: optionally(SECTION.sketch, readSketch),
     contentId: required(SECTION.contentId, (from) => from.raw(DIGEST_LENGTH).slice()),
@@ -334,6 +353,19 @@ function readParents(reader: ByteReader): Parent[] {
     parents.push({ id, hint });
   }
   return parents;
+}
+
+function readDictionaries(reader: ByteReader, parents: number): DictionaryRef[] {
+  const count = reader.varint();
+  checkLimit("the number of dictionaries", count, LIMITS.dictionaries);
+  const refs = new RefReader();
+  const dictionaries: DictionaryRef[] = [];
+  for (let number = 0; number < count; number++) {
+    const archive = reader.varint();
+    if (archive > parents) throw reader.fail(`a dictionary is in parent ${archive} of ${parents}`);
+    dictionaries.push({ archive, ref: refs.read(reader) });
+  }
+  return dictionaries;
 }
 
 function readSketch(reader: ByteReader): Sketch {

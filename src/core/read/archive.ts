@@ -2,10 +2,11 @@
 
 import { ByteReader, hexOf } from "../bytes.ts";
 import { digestWith } from "../digest.ts";
-import type { CodecId, Engine } from "../engine.ts";
+import { CODEC, type CodecId, type Engine } from "../engine.ts";
 import { HexzError } from "../errors.ts";
 import type { EndMark } from "../format/end-mark.ts";
 import type { Entry } from "../format/entry.ts";
+import type { IndexLeaf } from "../format/index-page.ts";
 import { PAGE_KIND } from "../format/page.ts";
 import { type ByteString, displayName, parsePathText } from "../format/path.ts";
 import { parseJsonObject } from "../format/record.ts";
@@ -16,8 +17,10 @@ import { BulkReader, bulkPlan, type Part, type Range } from "./bulk.ts";
 import { IndexReader } from "./index-reader.ts";
 import { type Io, runAsync, runSync } from "./io.ts";
 import { type Opened, openIo } from "./open.ts";
+import { pagesOf } from "./page-groups.ts";
 import { type PageContext, readPage } from "./pages.ts";
 import { RandomReader } from "./random.ts";
+import { BlockStores, type FindParent } from "./stores.ts";
 import { TreeReader } from "./tree-reader.ts";
 
 export interface ReadOptions {
@@ -28,6 +31,8 @@ export interface ReadOptions {
    * Bulk reading always checks.
    */
   readonly verify?: boolean;
+  /** Where the parents of a thin archive may be; without it, what they store cannot be read. */
+  readonly findParent?: FindParent;
   readonly signal?: AbortSignal;
 }
 
@@ -81,6 +86,10 @@ export class ArchiveFile {
   }
 }
 
+function codecsOf(roots: readonly Root[]): CodecId[] {
+  return [...new Set(roots.flatMap(({ counts }) => counts.codecs.map(({ codec }) => codec as CodecId)))];
+}
+
 /** An open archive. Get one from `openArchive`; `close` it. */
 export class Archive {
   readonly source: RangeSource;
@@ -88,6 +97,7 @@ export class Archive {
   readonly endMark: EndMark;
   readonly index: IndexReader;
   readonly tree: TreeReader;
+  readonly stores: BlockStores;
   readonly random: RandomReader;
   readonly context: PageContext;
   readonly #machinery: Machinery;
@@ -103,7 +113,8 @@ export class Archive {
     this.index = new IndexReader(this.context, opened.root);
     this.tree = new TreeReader(this.context, opened.root);
     const { cacheBytes = CACHE_BYTES, verify = true, signal } = options;
-    this.random = new RandomReader(this.context, this.index, { cacheBytes, verify });
+    this.stores = new BlockStores(this.context, opened.root, options.findParent);
+    this.random = new RandomReader(this.context, this.index, this.stores, { cacheBytes, verify });
     this.#machinery = machinery;
     this.#signal = signal;
   }
@@ -116,12 +127,10 @@ export class Archive {
     const { engine } = machinery;
     const opened = await runAsync(openIo(source, engine, digestWith(engine)), options.signal);
     const archive = new Archive(opened, machinery, options);
-    for (const codec of archive.#codecs()) await engine.load(codec);
+    // What parents need is not known before they are found, and single reads may not wait.
+    const codecs = archive.root.parents.length > 0 ? Object.values(CODEC) : codecsOf([archive.root]);
+    for (const codec of codecs) await engine.load(codec);
     return archive;
-  }
-
-  #codecs(): CodecId[] {
-    return this.root.counts.codecs.map(({ codec }) => codec as CodecId);
   }
 
   /** BLAKE3-256 of the root: names these bytes and no others. */
@@ -192,15 +201,29 @@ export class Archive {
 
   /** Reads ranges of the address space in the given order, with all threads; every chunk is verified. */
   async *bulk<R extends Range>(ranges: Iterable<R> | AsyncIterable<R>): AsyncGenerator<Part<R>[]> {
-    const { source, index } = this;
-    const { coding } = this.root;
+    const { index, stores } = this;
     const { threads, openCrew } = this.#machinery;
-    const crew = await openCrew(bulkPlan(coding, threads).heapBytes, this.#codecs());
+    const roots = (await this.run(stores.all())).map(({ root }) => root);
+    const codecs = codecsOf(roots);
+    const plan = bulkPlan(
+      roots.map(({ coding }) => coding),
+      threads,
+    );
+    const crew = await openCrew(plan.heapBytes, codecs);
     try {
-      for (const codec of this.#codecs()) await crew.load(codec);
-      yield* new BulkReader<R>({ source, index, crew, coding, signal: this.#signal }).read(ranges);
+      for (const codec of codecs) await crew.load(codec);
+      yield* new BulkReader<R>({ index, stores, crew, plan, signal: this.#signal }).read(ranges);
     } finally {
       await crew.close();
+    }
+  }
+
+  /** The pages of the index in address order, without any block. @throws HexzError `damaged`, `invalid`, `io` */
+  async *leaves(): AsyncGenerator<IndexLeaf> {
+    const places = await this.run(this.index.places());
+    for await (const { child: place, bytes } of pagesOf(this, places, ({ child }) => child.ref)) {
+      if (bytes instanceof HexzError) throw bytes;
+      yield this.index.decodeLeaf(place, bytes);
     }
   }
 
@@ -218,6 +241,7 @@ export class Archive {
   }
 
   async close(): Promise<void> {
+    await this.stores.close();
     await this.source.close?.();
   }
 }

@@ -20,6 +20,7 @@ import type { IndexReader } from "./index-reader.ts";
 import { runAsync } from "./io.ts";
 import { type ChunkPiece, type Piece, piecesOf, sameChunk } from "./locate.ts";
 import { ambiguousBlock, checkBlockPlace, damagedBlock, damagedChunk, sameBlock } from "./random.ts";
+import { type BlockStores, blockKey } from "./stores.ts";
 
 const MIB = 1024 * 1024;
 /** Memory that slots should stay within; with the largest blocks there are fewer of them. */
@@ -61,10 +62,15 @@ interface Slot<R extends Range> {
   readonly chunkWords: Uint32Array;
   readonly results: Uint32Array;
   readonly task: Task;
-  blocks: { readonly block: BlockRef; readonly plainAt: number; readonly chunks: ChunkPiece[] }[];
+  blocks: {
+    readonly block: BlockRef;
+    readonly source: RangeSource;
+    readonly plainAt: number;
+    readonly chunks: ChunkPiece[];
+  }[];
   /** For each block, where its chunks begin in `chunkWords`, counted in chunks. */
   chunkStarts: number[];
-  readonly numbers: Map<number, number>;
+  readonly numbers: Map<number | string, number>;
   plainLength: number;
   chunkCount: number;
   parts: PendingPart<R>[];
@@ -91,9 +97,16 @@ function allocateSlot<R extends Range>(engine: Engine, length: number): Slot<R> 
   };
 }
 
-/** How long slots must be for the blocks of an archive, how many there are, and the memory that they take. */
-export function bulkPlan(coding: Coding, threads: number): { length: number; count: number; heapBytes: number } {
-  const length = Math.max(MIB, coding.blockSize, coding.sizes.max);
+/** How long slots are, how many there are, and the memory that they take. */
+export interface BulkPlan {
+  readonly length: number;
+  readonly count: number;
+  readonly heapBytes: number;
+}
+
+/** @param codings of the archives whose blocks will be read */
+export function bulkPlan(codings: readonly Coding[], threads: number): BulkPlan {
+  const length = Math.max(MIB, ...codings.flatMap(({ blockSize, sizes }) => [blockSize, sizes.max]));
   const affordable = Math.floor(SLOTS_BYTES / (2 * length));
   const count = threads === 1 ? 1 : Math.max(threads + 1, Math.min(threads + 6, affordable));
   const words = SLOT_BLOCKS * (DECODE_BLOCK_WORDS + 1) + SLOT_CHUNKS * DECODE_CHUNK_WORDS;
@@ -101,10 +114,10 @@ export function bulkPlan(coding: Coding, threads: number): { length: number; cou
 }
 
 export interface BulkParts {
-  readonly source: RangeSource;
   readonly index: IndexReader;
+  readonly stores: BlockStores;
   readonly crew: Crew;
-  readonly coding: Coding;
+  readonly plan: BulkPlan;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -118,7 +131,7 @@ export class BulkReader<R extends Range> {
 
   constructor(parts: BulkParts) {
     this.#parts = parts;
-    const { length, count } = bulkPlan(parts.coding, parts.crew.threads);
+    const { length, count } = parts.plan;
     this.#length = length;
     this.#free = Array.from({ length: count }, () => allocateSlot<R>(parts.crew.engine, length));
   }
@@ -178,23 +191,24 @@ export class BulkReader<R extends Range> {
       return true;
     }
     const block = leaf.blocks[piece.block]!;
-    let number = slot.numbers.get(block.offset);
+    const key = blockKey(block);
+    let number = slot.numbers.get(key);
     if (number === undefined) {
-      const error = this.#blockProblem(block);
-      if (error !== undefined) {
-        slot.parts.push({ range, start, end, error });
+      const source = this.#sourceOf(block);
+      if (source instanceof HexzError) {
+        slot.parts.push({ range, start, end, error: source });
         return true;
       }
       if (slot.plainLength + block.plainLength > this.#length || slot.blocks.length === SLOT_BLOCKS) return false;
       if (slot.chunkCount === SLOT_CHUNKS) return false;
       number = slot.blocks.length;
-      slot.numbers.set(block.offset, number);
-      slot.blocks.push({ block, plainAt: slot.plainLength, chunks: [] });
+      slot.numbers.set(key, number);
+      slot.blocks.push({ block, source, plainAt: slot.plainLength, chunks: [] });
       slot.plainLength += block.plainLength;
     }
-    const { block: known, chunks } = slot.blocks[number]!;
+    const { block: known, source, chunks } = slot.blocks[number]!;
     if (!sameBlock(known, block)) {
-      slot.parts.push({ range, start, end, error: ambiguousBlock(this.#parts.source.name, block) });
+      slot.parts.push({ range, start, end, error: ambiguousBlock(source.name, block) });
       return true;
     }
     const last = chunks.at(-1);
@@ -208,14 +222,17 @@ export class BulkReader<R extends Range> {
     return true;
   }
 
-  #blockProblem(block: BlockRef): HexzError | undefined {
-    const { source } = this.#parts;
+  /** Where to fetch a block, or why it cannot be. */
+  #sourceOf(block: BlockRef): RangeSource | HexzError {
+    const store = this.#parts.stores.known(block.archive);
+    if (store instanceof HexzError) return store;
+    const { source } = store;
     try {
       checkBlockPlace(block, source.size, source.name);
     } catch (error) {
       return error as HexzError;
     }
-    if (block.plainLength <= this.#length) return undefined;
+    if (block.plainLength <= this.#length) return source;
     return new HexzError(
       "invalid",
       `a block of ${source.name} is longer than its root says: ${block.plainLength} bytes`,
@@ -238,22 +255,25 @@ export class BulkReader<R extends Range> {
   }
 
   async #fetch(slot: Slot<R>): Promise<void> {
-    const { source, signal } = this.#parts;
-    const places = slot.blocks.map(({ block }) => ({ start: block.offset, end: block.offset + block.storedLength }));
-    const ranges = mergeRanges(places, 0);
-    const addresses: number[] = [];
+    const fetched = new Map<RangeSource, { start: number; end: number; address: number }[]>();
     let at = 0;
-    for (const { start, end } of ranges) {
-      const into = slot.stored.subarray(at, at + end - start);
-      if (source.readIntoSync !== undefined) source.readIntoSync(start, into);
-      else into.set(await source.read(start, end, signal));
-      addresses.push(into.byteOffset);
-      at += end - start;
+    for (const source of new Set(slot.blocks.map((wanted) => wanted.source))) {
+      const wanted = slot.blocks.filter((one) => one.source === source).map(({ block }) => block);
+      const places = wanted.map(({ offset, storedLength }) => ({ start: offset, end: offset + storedLength }));
+      const runs = [];
+      for (const { start, end } of mergeRanges(places, 0)) {
+        const into = slot.stored.subarray(at, at + end - start);
+        if (source.readIntoSync !== undefined) source.readIntoSync(start, into);
+        else into.set(await source.read(start, end, this.#parts.signal));
+        runs.push({ start, end, address: into.byteOffset });
+        at += end - start;
+      }
+      fetched.set(source, runs);
     }
     let chunkAt = 0;
-    for (const [number, { block, plainAt, chunks }] of slot.blocks.entries()) {
-      const run = ranges.findIndex(({ start, end }) => start <= block.offset && block.offset < end);
-      const stored = addresses[run]! + block.offset - ranges[run]!.start;
+    for (const [number, { block, source, plainAt, chunks }] of slot.blocks.entries()) {
+      const run = fetched.get(source)!.find(({ start, end }) => start <= block.offset && block.offset < end)!;
+      const stored = run.address + block.offset - run.start;
       const words = [block.codec, stored, block.storedLength, slot.plain.byteOffset + plainAt, block.plainLength];
       slot.blockWords.set([...words, chunks.length], number * DECODE_BLOCK_WORDS);
       slot.chunkStarts.push(chunkAt / DECODE_CHUNK_WORDS);
@@ -284,8 +304,8 @@ export class BulkReader<R extends Range> {
   #finishPart(slot: Slot<R>, part: PendingPart<R>): Part<R> {
     if (!("block" in part)) return part;
     const { range, start, end } = part;
-    const { block, plainAt } = slot.blocks[part.block]!;
-    const { name } = this.#parts.source;
+    const { block, source, plainAt } = slot.blocks[part.block]!;
+    const { name } = source;
     if (slot.results[part.block] !== DECODE_RESULT.good) return { range, start, end, error: damagedBlock(name, block) };
     const chunk = slot.chunkStarts[part.block]! + part.chunk;
     if (slot.chunkWords[chunk * DECODE_CHUNK_WORDS] === DECODE_RESULT.badChunk) {

@@ -6,9 +6,9 @@ import type { IndexLeaf } from "../format/index-page.ts";
 import type { Counts } from "../format/root.ts";
 import type { Archive } from "./archive.ts";
 import type { BodyCheck } from "./check-layout.ts";
-import { pagesOf, type WalkedPages } from "./check-pages.ts";
 import { type Findings, noting } from "./findings.ts";
 import type { LeafPlace } from "./index-reader.ts";
+import { pagesOf, type WalkedPages } from "./page-groups.ts";
 
 export interface CheckedIndex extends WalkedPages {
   /** The chunks' part of the content id, when all leaves are good. */

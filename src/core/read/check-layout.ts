@@ -9,9 +9,10 @@ import type { BlockRef, IndexLeaf } from "../format/index-page.ts";
 import { checkPage, decodePageBody, PAGE_FRAME_LENGTH, PAGE_KIND, type PageRef, pageEnd } from "../format/page.ts";
 import { LIMITS } from "../limits.ts";
 import type { Archive } from "./archive.ts";
-import type { WalkedPages } from "./check-pages.ts";
 import type { Findings } from "./findings.ts";
+import type { WalkedPages } from "./page-groups.ts";
 import { sameBlock } from "./random.ts";
+import { blockKey } from "./stores.ts";
 
 interface CodecTally {
   blocks: number;
@@ -87,14 +88,16 @@ export class BodyCheck {
 
   async leaf(leaf: IndexLeaf): Promise<void> {
     const { fills, blocks, blockNumbers, blockOffsets, starts } = leaf;
-    const offsets = new Set<number>();
+    const keys = new Set<number | string>();
     for (const block of blocks) {
-      if (offsets.has(block.offset)) this.#invalid(`a page of the index lists the block at ${block.offset} twice`);
-      offsets.add(block.offset);
+      if (keys.has(blockKey(block))) this.#invalid(`a page of the index lists the block at ${block.offset} twice`);
+      keys.add(blockKey(block));
     }
     for (let number = 0; number < fills.length; number++) {
       if (fills[number]! >= 0) continue;
       const block = blocks[blockNumbers[number]!]!;
+      // What parents store stands there.
+      if (block.archive !== 0) continue;
       const length = starts[number + 1]! - starts[number]!;
       if (block.offset === this.#block?.offset) this.#chunk(block, blockOffsets[number]!, length);
       else if (block.offset >= this.#at) {

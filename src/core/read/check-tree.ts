@@ -8,8 +8,8 @@ import { type ByteString, bytesOf, comparePaths, displayName } from "../format/p
 import type { Counts } from "../format/root.ts";
 import { storedEntries, type TreeChild } from "../format/tree-page.ts";
 import type { Archive } from "./archive.ts";
-import { pagesOf, type WalkedPages } from "./check-pages.ts";
 import { type Findings, type Lost, noting } from "./findings.ts";
+import { pagesOf, type WalkedPages } from "./page-groups.ts";
 
 export interface WalkedTree extends WalkedPages {
   readonly leaves: readonly TreeChild[];

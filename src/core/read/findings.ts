@@ -4,7 +4,7 @@ import { type ErrorCode, HexzError } from "../errors.ts";
 
 /** Something that is not as it must be. */
 export interface Problem {
-  readonly code: string;
+  readonly code: ErrorCode;
   /** What part of the archive: "head", "index", "tree", "metadata", "content", "layout". */
   readonly where: string;
   /** The entry or stream whose bytes are lost, and which, where that is known. */
@@ -59,7 +59,7 @@ export class Findings {
   problems(): Problem[] {
     const { count, bytes } = this.#untold;
     const problems = [...this.#problems];
-    const last = { code: "damaged", where: "content" };
+    const last = { code: "damaged", where: "content" } as const;
     if (count > 0) problems.push({ ...last, message: `${count} more ranges are lost, ${bytes} bytes in all` });
     if (this.#more > 0) problems.push({ ...last, where: "layout", message: `there are ${this.#more} more problems` });
     return problems;

@@ -1,7 +1,13 @@
 // The index of an archive: which leaf covers an address.
 
 import { HexzError } from "../errors.ts";
-import { decodeIndexInner, decodeIndexLeaf, type IndexChild, type IndexLeaf } from "../format/index-page.ts";
+import {
+  type BlockNames,
+  decodeIndexInner,
+  decodeIndexLeaf,
+  type IndexChild,
+  type IndexLeaf,
+} from "../format/index-page.ts";
 import { PAGE_KIND } from "../format/page.ts";
 import type { Root, TreeTop } from "../format/root.ts";
 import { Cache } from "./cache.ts";
@@ -62,6 +68,7 @@ export type FoundLeaf = { readonly start: number; readonly end: number } & (
 export class IndexReader {
   readonly #context: PageContext;
   readonly #top: TreeTop<IndexChild>;
+  readonly #names: BlockNames;
   readonly #rootNode: Node;
   // By the address where they begin, and by level: that is unique even in an index that names one page twice.
   readonly #inner = new Cache<string, Node>(CACHE_BYTES);
@@ -70,6 +77,7 @@ export class IndexReader {
   constructor(context: PageContext, root: Root) {
     this.#context = context;
     this.#top = root.index;
+    this.#names = { parents: root.parents.length, dictionaries: root.dictionaries.length };
     this.#rootNode = nodeOf(0, root.index.children);
   }
 
@@ -115,7 +123,7 @@ export class IndexReader {
     const known = this.#leaves.get(start);
     if (known !== undefined) return known;
     const payload = yield* readPage(this.#context, child.ref, PAGE_KIND.indexLeaf, WHAT_LEAF);
-    const leaf = decodeIndexLeaf(payload, { start, span: child.span }, this.#name(WHAT_LEAF));
+    const leaf = this.#decode(payload, { start, child });
     this.#leaves.set(start, leaf, child.ref.bodyLength);
     return leaf;
   }
@@ -123,13 +131,28 @@ export class IndexReader {
   /** Decodes the bytes of a leaf that were fetched with others. */
   decodeLeaf({ start, child }: LeafPlace, bytes: Uint8Array): IndexLeaf {
     const payload = openPage(this.#context, bytes, child.ref, PAGE_KIND.indexLeaf, WHAT_LEAF);
-    return decodeIndexLeaf(payload, { start, span: child.span }, this.#name(WHAT_LEAF));
+    return this.#decode(payload, { start, child });
+  }
+
+  #decode(payload: Uint8Array, { start, child }: LeafPlace): IndexLeaf {
+    return decodeIndexLeaf(payload, { start, span: child.span }, this.#names, this.#name(WHAT_LEAF));
   }
 
   /** The pages below an inner page, with the addresses where they begin. */
   *below({ start, child }: LeafPlace): Io<LeafPlace[]> {
     const payload = yield* readPage(this.#context, child.ref, PAGE_KIND.indexInner, WHAT_INNER);
     return placesOf(nodeOf(start, decodeIndexInner(payload, { start, span: child.span }, this.#name(WHAT_INNER))));
+  }
+
+  /** All leaves, in address order. */
+  *places(): Io<LeafPlace[]> {
+    let level = this.top;
+    for (let depth = this.#top.depth; depth > 0; depth--) {
+      const below: LeafPlace[] = [];
+      for (const place of level) for (const next of yield* this.below(place)) below.push(next);
+      level = below;
+    }
+    return level;
   }
 
   /** The children of the root. */

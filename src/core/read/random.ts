@@ -5,11 +5,13 @@ import type { CodecId } from "../engine.ts";
 import { HexzError } from "../errors.ts";
 import type { BlockRef } from "../format/index-page.ts";
 import { mergeRanges } from "../source/merge.ts";
+import type { RangeSource } from "../source/source.ts";
 import { Cache } from "./cache.ts";
 import type { IndexReader } from "./index-reader.ts";
 import type { Io } from "./io.ts";
 import { type ChunkPiece, locate, type Plan, sameChunk } from "./locate.ts";
 import type { PageContext } from "./pages.ts";
+import { type BlockStores, blockKey } from "./stores.ts";
 
 /** Requests merged over gaps grow no longer than this. */
 const LONGEST_REQUEST = 8 * 1024 * 1024;
@@ -51,7 +53,8 @@ export function sameBlock(a: BlockRef, b: BlockRef): boolean {
     a.storedLength === b.storedLength &&
     a.plainLength === b.plainLength &&
     a.codec === b.codec &&
-    a.archive === b.archive
+    a.archive === b.archive &&
+    a.dictionary === b.dictionary
   );
 }
 
@@ -74,14 +77,16 @@ function allocate(length: number): Uint8Array {
 export class RandomReader {
   readonly #context: PageContext;
   readonly #index: IndexReader;
+  readonly #stores: BlockStores;
   readonly #options: RandomOptions;
-  readonly #blocks: Cache<number, PlainBlock>;
+  readonly #blocks: Cache<number | string, PlainBlock>;
   readonly #spare: Uint8Array[] = [];
   readonly #stored = new Uint8Array(STORED_BUFFER);
 
-  constructor(context: PageContext, index: IndexReader, options: RandomOptions) {
+  constructor(context: PageContext, index: IndexReader, stores: BlockStores, options: RandomOptions) {
     this.#context = context;
     this.#index = index;
+    this.#stores = stores;
     this.#options = options;
     this.#blocks = new Cache(options.cacheBytes, ({ bytes }) => {
       if (this.#spare.length < SPARE_BUFFERS) this.#spare.push(bytes);
@@ -103,16 +108,24 @@ export class RandomReader {
 
   *#execute(plan: Plan, out: Uint8Array, base: number): Io<void> {
     for (const { start, end, value } of plan.fills) if (value !== 0) out.fill(value, start - base, end - base);
-    const missing: Plan["blocks"][number][] = [];
+    const missing = new Map<number, Plan["blocks"][number][]>();
     for (const wanted of plan.blocks) {
-      const known = this.#blocks.get(wanted.block.offset);
-      if (known === undefined || known.length < lengthFor(wanted.pieces)) missing.push(wanted);
-      else if (!sameBlock(known.block, wanted.block)) throw ambiguousBlock(this.#context.source.name, wanted.block);
-      else this.#slice(wanted.block, known, wanted.pieces, out, base);
+      const { archive } = wanted.block;
+      const known = this.#blocks.get(blockKey(wanted.block));
+      if (known === undefined || known.length < lengthFor(wanted.pieces)) {
+        if (missing.has(archive)) missing.get(archive)!.push(wanted);
+        else missing.set(archive, [wanted]);
+      } else if (!sameBlock(known.block, wanted.block)) throw ambiguousBlock(this.#context.source.name, wanted.block);
+      else this.#slice(this.#context.source.name, known, wanted.pieces, out, base);
     }
-    if (missing.length === 0) return;
+    for (const [archive, blocks] of missing) {
+      const { source } = yield* this.#stores.store(archive);
+      yield* this.#fetch(source, blocks, out, base);
+    }
+  }
 
-    const { source } = this.#context;
+  /** Fetches and decodes blocks of one archive. */
+  *#fetch(source: RangeSource, missing: Plan["blocks"], out: Uint8Array, base: number): Io<void> {
     for (const { block } of missing) checkBlockPlace(block, source.size, source.name);
     const places = missing.map(({ block }) => ({ start: block.offset, end: block.offset + block.storedLength }));
     const ranges = mergeRanges(places, source.gap ?? 0, LONGEST_REQUEST);
@@ -124,15 +137,15 @@ export class RandomReader {
       const at = ranges.findIndex(({ start, end }) => start <= block.offset && block.offset < end);
       const from = block.offset - ranges[at]!.start;
       const stored = fetched[at]!.subarray(from, from + block.storedLength);
-      const plain = this.#decode(block, stored, lengthFor(pieces));
-      this.#slice(block, plain, pieces, out, base);
-      this.#blocks.set(block.offset, plain, plain.bytes.length);
+      const plain = this.#decode(source.name, block, stored, lengthFor(pieces));
+      this.#slice(source.name, plain, pieces, out, base);
+      this.#blocks.set(blockKey(block), plain, plain.bytes.length);
     }
   }
 
   /** @param needed bytes of the block; when nothing is verified, no more are decoded where that is quicker */
-  #decode(block: BlockRef, stored: Uint8Array, needed: number): PlainBlock {
-    const { engine, source } = this.#context;
+  #decode(name: string, block: BlockRef, stored: Uint8Array, needed: number): PlainBlock {
+    const { engine } = this.#context;
     const codec = block.codec as CodecId;
     const bytes = this.#buffer(block.plainLength);
     const verified = new Map<number, ChunkPiece>();
@@ -143,7 +156,7 @@ export class RandomReader {
       }
       engine.decode(codec, stored, bytes.subarray(0, block.plainLength));
     } catch (cause) {
-      throw damagedBlock(source.name, block, cause);
+      throw damagedBlock(name, block, cause);
     }
     return { block, bytes, length: block.plainLength, verified };
   }
@@ -154,12 +167,12 @@ export class RandomReader {
     return new Uint8Array(Math.ceil(length / BUFFER_STEP) * BUFFER_STEP);
   }
 
-  #slice(block: BlockRef, plain: PlainBlock, pieces: readonly ChunkPiece[], out: Uint8Array, base: number): void {
+  #slice(name: string, plain: PlainBlock, pieces: readonly ChunkPiece[], out: Uint8Array, base: number): void {
     for (const piece of pieces) {
       const known = plain.verified.get(piece.chunkStart);
       if (this.#options.verify && (known === undefined || !sameChunk(known, piece))) {
         const digest = this.#context.digestOf(plain.bytes.subarray(piece.chunkStart, piece.chunkEnd));
-        if (!equalBytes(digest, piece.digest)) throw damagedChunk(this.#context.source.name, block, piece.start);
+        if (!equalBytes(digest, piece.digest)) throw damagedChunk(name, plain.block, piece.start);
         plain.verified.set(piece.chunkStart, piece);
       }
       const length = piece.end - piece.start;

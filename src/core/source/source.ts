@@ -4,6 +4,8 @@
 export interface RangeSource {
   /** Where the bytes come from, for messages: a path or a URL. */
   readonly name: string;
+  /** Of a local file, where it is. */
+  readonly path?: string;
   /** Length in bytes. */
   readonly size: number;
   /**

@@ -10,6 +10,7 @@ export function withTail(source: RangeSource, tail: Uint8Array): RangeSource {
   const { readSync, readIntoSync } = source;
   return {
     name: source.name,
+    ...(source.path === undefined ? {} : { path: source.path }),
     size: source.size,
     ...(source.gap === undefined ? {} : { gap: source.gap }),
     read: async (start, end, signal) => held(start, end) ?? source.read(start, end, signal),

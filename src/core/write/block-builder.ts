@@ -17,13 +17,17 @@ export class BlockBuilder {
   #age = 0;
   #carry: Uint8Array | undefined;
   /** The number of the open block, or of the next one when none is open. */
-  #number = 0;
+  #number: number;
 
-  /** @param carries buffers of blockSize, one more than there are slots */
-  constructor(blockSize: number, memory: WebAssembly.Memory, carries: Uint8Array[]) {
+  /**
+   * @param carries buffers of blockSize, one more than there are slots
+   * @param firstNumber of a block: those of bases come before
+   */
+  constructor(blockSize: number, memory: WebAssembly.Memory, carries: Uint8Array[], firstNumber: number) {
     this.#blockSize = Math.min(blockSize, LIMITS.plainBlock);
     this.#memory = new Uint8Array(memory.buffer);
     this.#freeCarries = carries;
+    this.#number = firstNumber;
   }
 
   /** From now on, chunks come from this slot. */

@@ -4,6 +4,7 @@ import { CODEC, type CodecId } from "../engine.ts";
 import { HexzError } from "../errors.ts";
 import type { Coding } from "../format/root.ts";
 import { LIMITS } from "../limits.ts";
+import type { Base } from "./bases.ts";
 
 export type Compression = "lz4" | "zstd" | "none";
 
@@ -35,8 +36,22 @@ function checkRange(what: string, value: number, min: number, max: number): void
   }
 }
 
+/** Chunks as those of another archive, so that equal content has equal ones, unless an option says otherwise. */
+export function withChunkingOf<Options extends CodingOptions>(
+  { chunking, sizes, blockSize }: Coding,
+  options: Options,
+): Options {
+  const { minChunk, avgChunk, maxChunk } = options;
+  if ((options.chunking ?? minChunk ?? avgChunk ?? maxChunk) !== undefined) return options;
+  const same = { ...options, blockSize: options.blockSize ?? blockSize };
+  if (chunking === "fixed") return { ...same, chunking };
+  return { ...same, minChunk: sizes.min, avgChunk: sizes.avg, maxChunk: sizes.max };
+}
+
 /** @throws HexzError `usage` naming the option that cannot be */
-export function resolveCoding(options: CodingOptions, encoder: string): Coding {
+export function resolveCoding(wishes: CodingOptions & { readonly bases?: readonly Base[] }, encoder: string): Coding {
+  const [first] = wishes.bases ?? [];
+  const options = first === undefined ? wishes : withChunkingOf(first.root.coding, wishes);
   const codec = CODECS[options.compression ?? "lz4"];
   if (codec === undefined) {
     throw new HexzError("usage", `the compression is "${options.compression}"; it must be lz4, zstd or none`);

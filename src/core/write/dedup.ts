@@ -1,6 +1,7 @@
-// Which chunk is stored where: digest to block, for the first occurrence of every chunk of this archive.
+// Which chunk is stored where: digest to block, for the chunks of the bases and the first occurrence of every other
+// chunk of this archive.
 //
-// 24 bytes a chunk in columns that grow by segments, and 5 to 7 for the hash slots; with 16 bytes a block
+// 24 bytes a chunk in columns that grow by segments, and 5 to 6 for the hash slots; with 16 to 18 bytes a block
 // (block-table.ts) that is at most 48 a chunk when every chunk has a block of its own. A hit is confirmed on 128 bits
 // of the digest: two different chunks that agree in them would need about 2^64 chunks.
 
@@ -9,12 +10,18 @@ const WORDS = 6;
 const PARTITIONS = 64;
 const FIRST_SLOTS = 64;
 const MAX_LOAD = 0.85;
-const GROWTH = 1.5;
+/** Tables stay at least two thirds full: with block-table.ts, 48 bytes a chunk. */
+const GROWTH = 1.25;
 
 /** Where a chunk is: a block by number, and the offset in its plain bytes. */
 export interface Location {
   readonly block: number;
   readonly offset: number;
+}
+
+/** A chunk of the table; `chunk` counts them in the order in which they were added. */
+export interface KnownChunk extends Location {
+  readonly chunk: number;
 }
 
 export class DedupTable {
@@ -26,7 +33,7 @@ export class DedupTable {
   count = 0;
 
   /** @param digest 32 bytes, by 4-byte words */
-  find(digest: Uint32Array): Location | undefined {
+  find(digest: Uint32Array): KnownChunk | undefined {
     const partition = digest[4]! % PARTITIONS;
     const slots = this.#slots[partition]!;
     let slot = Math.floor((digest[0]! / 2 ** 32) * slots.length);
@@ -41,7 +48,7 @@ export class DedupTable {
         segment[at + 2] === digest[2] &&
         segment[at + 3] === digest[3]
       ) {
-        return { block: segment[at + 4]!, offset: segment[at + 5]! };
+        return { chunk: entry - 1, block: segment[at + 4]!, offset: segment[at + 5]! };
       }
       slot = slot + 1 === slots.length ? 0 : slot + 1;
     }

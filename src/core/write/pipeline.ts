@@ -11,7 +11,7 @@ import type { Appender } from "./appender.ts";
 import { BlockBuilder } from "./block-builder.ts";
 import type { BlockTable } from "./block-table.ts";
 import type { ContentInput } from "./content-input.ts";
-import { DedupTable } from "./dedup.ts";
+import type { DedupTable } from "./dedup.ts";
 import type { IndexWriter } from "./index-writer.ts";
 import { SketchBuilder } from "./sketch.ts";
 import { allocateSlot, resetSlot, SLOT_CHUNKS, type Slot, slotLength } from "./slot.ts";
@@ -36,6 +36,8 @@ export interface PipelineParts {
   readonly crew: Crew;
   readonly coding: Coding;
   readonly appender: Appender;
+  /** What the bases have; what is packed is added. */
+  readonly dedup: DedupTable;
   readonly blocks: BlockTable;
   readonly index: IndexWriter;
   readonly totals: Totals;
@@ -45,7 +47,9 @@ export interface PipelineParts {
 
 export class Pipeline {
   readonly #parts: PipelineParts;
-  readonly #dedup = new DedupTable();
+  readonly #basesCount: number;
+  /** Of the chunks of bases, those that occurred; one bit each. */
+  readonly #usedOfBases: Uint8Array;
   readonly #builder: BlockBuilder;
   readonly sketch = new SketchBuilder();
   /** Lengths of the chunks that one call finds. */
@@ -60,13 +64,15 @@ export class Pipeline {
 
   constructor(parts: PipelineParts) {
     this.#parts = parts;
+    this.#basesCount = parts.dedup.count;
+    this.#usedOfBases = new Uint8Array(Math.ceil(parts.dedup.count / 8));
     const { engine, threads } = parts.crew;
     const { length, count } = slotPlan(parts.coding, threads);
     for (let number = 0; number < count; number++) {
       this.#free.push(allocateSlot(engine, length, parts.coding.blockSize));
     }
     const carries = Array.from({ length: count + 1 }, () => engine.allocate(parts.coding.blockSize));
-    this.#builder = new BlockBuilder(parts.coding.blockSize, engine.memory, carries);
+    this.#builder = new BlockBuilder(parts.coding.blockSize, engine.memory, carries, parts.blocks.count);
     this.#lastTurn = performance.now();
   }
 
@@ -246,24 +252,36 @@ export class Pipeline {
 
   /** Decides what a chunk is: a fill, a duplicate, or new. */
   #place(slot: Slot, chunk: number, address: number, length: number, words: Uint32Array): void {
-    const { index, totals } = this.#parts;
+    const { dedup, index, totals } = this.#parts;
     if (slot.fills[chunk]! >= 0) {
       index.fill(length, slot.fills[chunk]!);
       this.#builder.pass();
       return;
     }
     const digest = words.subarray(chunk * 8, chunk * 8 + 8);
-    let location = this.#dedup.find(digest);
-    if (location === undefined) {
-      location = this.#builder.add(address, length);
-      this.#dedup.add(digest, location);
+    const known = dedup.find(digest);
+    const { block, offset } = known ?? this.#builder.add(address, length);
+    if (known === undefined) {
+      dedup.add(digest, { block, offset });
       this.sketch.add(digest);
       totals.unique(length);
     } else {
       this.#builder.pass();
-      totals.duplicate(length);
+      if (this.#isFirstOfBase(known.chunk)) {
+        this.sketch.add(digest);
+        totals.parent(length);
+      } else totals.duplicate(length);
     }
-    index.chunk(length, slot.digests.slice(chunk * 32, chunk * 32 + 32), location.block, location.offset);
+    index.chunk(length, slot.digests.slice(chunk * 32, chunk * 32 + 32), block, offset);
+  }
+
+  /** Whether a chunk of the table is a base's and occurs for the first time. */
+  #isFirstOfBase(chunk: number): boolean {
+    const at = chunk >>> 3;
+    const bit = 1 << (chunk & 7);
+    if (chunk >= this.#basesCount || this.#usedOfBases[at]! & bit) return false;
+    this.#usedOfBases[at]! |= bit;
+    return true;
   }
 
   #encode(slot: Slot): void {
@@ -290,7 +308,7 @@ export class Pipeline {
       const offset = appender.position;
       appender.append(slot.out.subarray(at, at + storedLength));
       at += storedLength;
-      blocks.append({ archive: 0, codec, offset, storedLength, plainLength });
+      blocks.append({ origin: 0, codec, offset, storedLength, plainLength });
       totals.block(codec, storedLength, plainLength);
       index.drain();
     }

@@ -28,6 +28,12 @@ export class Totals {
     this.#counts.duplicate.bytes += length;
   }
 
+  /** The first occurrence of a chunk that a parent stores. */
+  parent(length: number): void {
+    this.#counts.parent.count++;
+    this.#counts.parent.bytes += length;
+  }
+
   fill(length: number): void {
     this.#counts.fill.count++;
     this.#counts.fill.bytes += length;

@@ -1,46 +1,38 @@
 // The conductor of the write line: streams and entries go in, an archive comes out of the sink, forward only
 // (docs/format.md, "The writer's order").
 
-import { ByteWriter } from "../bytes.ts";
 import { digestWith } from "../digest.ts";
 import { HexzError } from "../errors.ts";
-import { encodeEndMark } from "../format/end-mark.ts";
 import type { Entry } from "../format/entry.ts";
 import { encodeHead } from "../format/head.ts";
-import { encodePageBody, PAGE_KIND } from "../format/page.ts";
 import { type ByteString, displayName } from "../format/path.ts";
 import type { ContentRange } from "../format/record.ts";
-import { type Coding, type Counts, encodeRoot, encodeStreams, type Stream } from "../format/root.ts";
+import type { Coding, Stream } from "../format/root.ts";
 import type { Crew } from "../work/crew.ts";
 import { Appender } from "./appender.ts";
-import { BlockTable } from "./block-table.ts";
+import { type Base, type KnownChunks, loadBases } from "./bases.ts";
 import { type CodingOptions, resolveCoding } from "./coding.ts";
 import type { ContentInput } from "./content-input.ts";
 import { IndexWriter } from "./index-writer.ts";
-import { appendPage } from "./leaf-pages.ts";
+import type { Origins } from "./origins.ts";
 import { Pipeline } from "./pipeline.ts";
 import { createMemoryScratch, type Scratch } from "./scratch.ts";
 import type { Sink } from "./sink.ts";
+import { finishState, type WrittenArchive } from "./state-end.ts";
 import { Totals } from "./totals.ts";
 import { PathChecker, TreeWriter } from "./tree-writer.ts";
 
 export interface WriterOptions extends CodingOptions {
+  /**
+   * Archives that hold chunks which need not be stored again: their parents, too, each on its own. Chunking and block
+   * size are the first one's where no option says otherwise.
+   */
+  readonly bases?: readonly Base[];
   /** Kept in the archive's metadata. */
   readonly metadata?: Readonly<Record<string, unknown>>;
   /** Told of every stretch of input, in bytes. */
   readonly onProgress?: (bytes: number) => void;
   readonly signal?: AbortSignal;
-}
-
-/** What an archive has become. */
-export interface WrittenArchive {
-  /** 32 bytes. */
-  readonly id: Uint8Array;
-  readonly contentId: Uint8Array;
-  /** Length of the archive in bytes. */
-  readonly size: number;
-  readonly counts: Counts;
-  readonly coding: Coding;
 }
 
 /**
@@ -56,6 +48,7 @@ export class ArchiveWriter {
   readonly #index: IndexWriter;
   readonly #tree: TreeWriter;
   readonly #pipeline: Pipeline;
+  readonly #origins: Origins;
   readonly #totals = new Totals();
   readonly #streams: Stream[] = [];
   /** Ranges of files that hard links may name; only those with more than one link are worth keeping. */
@@ -63,7 +56,7 @@ export class ArchiveWriter {
   readonly #paths = new PathChecker();
   #entryCount = 0;
 
-  private constructor(sink: Sink, crew: Crew, options: WriterOptions, openScratch: () => Scratch) {
+  private constructor(sink: Sink, crew: Crew, options: WriterOptions, known: KnownChunks, openScratch: () => Scratch) {
     this.#sink = sink;
     this.#crew = crew;
     this.#options = options;
@@ -71,9 +64,10 @@ export class ArchiveWriter {
     const { engine } = crew;
     const digestOf = digestWith(engine);
     const appender = new Appender(sink);
-    const blocks = new BlockTable();
+    const { blocks, dedup } = known;
     const totals = this.#totals;
     this.#appender = appender;
+    this.#origins = known.origins;
     this.#index = new IndexWriter({ engine, digestOf, appender, blocks, totals, scratch: openScratch() });
     this.#tree = new TreeWriter({ engine, digestOf, appender, index: this.#index, scratch: openScratch() });
     const { signal, onProgress } = options;
@@ -81,6 +75,7 @@ export class ArchiveWriter {
       crew,
       coding: this.#coding,
       appender,
+      dedup,
       blocks,
       index: this.#index,
       totals,
@@ -90,14 +85,15 @@ export class ArchiveWriter {
     appender.append(encodeHead("plain", digestOf));
   }
 
-  /** @throws HexzError `usage` when an option cannot be */
+  /** @throws HexzError `usage` when an option cannot be, and what reading the bases' indexes throws */
   static async create(
     sink: Sink,
     crew: Crew,
     options: WriterOptions = {},
     openScratch: () => Scratch = createMemoryScratch,
   ): Promise<ArchiveWriter> {
-    const writer = new ArchiveWriter(sink, crew, options, openScratch);
+    const known = await loadBases(options.bases ?? []);
+    const writer = new ArchiveWriter(sink, crew, options, known, openScratch);
     await crew.load(writer.#coding.codec as 0 | 1 | 2);
     return writer;
   }
@@ -159,41 +155,21 @@ export class ArchiveWriter {
   /** Writes what remains and finishes the sink. */
   async finish(): Promise<WrittenArchive> {
     await this.#pipeline.finish();
-    this.#tree.finishLeaves();
-    this.#index.finishLeaves();
     const { engine } = this.#crew;
-    const digestOf = digestWith(engine);
-    const appender = this.#appender;
-    const { top: tree, entriesDigest } = await this.#tree.finish();
-    const { top: index, chunksDigest } = await this.#index.finish();
-    const streamsDigest = digestOf(encodeStreams(this.#streams));
-    const contentId = digestOf(new ByteWriter(96).raw(chunksDigest).raw(entriesDigest).raw(streamsDigest).view());
-    const metadata = this.#options.metadata;
-    const metadataBody =
-      metadata === undefined
-        ? undefined
-        : encodePageBody(PAGE_KIND.metadata, new TextEncoder().encode(JSON.stringify(metadata)), engine, digestOf);
-    const counts = this.#totals.counts();
-    const coding = this.#coding;
-    const payload = encodeRoot({
-      addressSpace: this.#index.address,
-      state: 1,
-      index,
-      tree,
+    const parts = {
+      engine,
+      digestOf: digestWith(engine),
+      appender: this.#appender,
+      index: this.#index,
+      tree: this.#tree,
+      totals: this.#totals,
+      origins: this.#origins,
+      sketch: this.#pipeline.sketch,
       streams: this.#streams,
-      coding,
-      counts,
-      parents: [],
-      metadata: metadataBody && appendPage(appender, metadataBody, digestOf),
-      sketch: { chunking: coding.chunking, avg: coding.sizes.avg, values: this.#pipeline.sketch.values() },
-      contentId,
-      previous: undefined,
-    });
-    const root = appendPage(appender, encodePageBody(PAGE_KIND.root, payload, engine, digestOf), digestOf);
-    appender.append(encodeEndMark({ root, signatures: undefined, parity: undefined }, appender.position, digestOf));
-    await appender.flush();
-    await this.#sink.finish();
-    return { id: root.digest, contentId, size: appender.position, counts, coding };
+      coding: this.#coding,
+      metadata: this.#options.metadata,
+    };
+    return finishState(parts, this.#sink);
   }
 
   /** Undoes everything: the sink shows nothing. */

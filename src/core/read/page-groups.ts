@@ -1,4 +1,4 @@
-// Checking: the pages of a tree, fetched in groups.
+// The pages of a tree, fetched in groups.
 
 import { HexzError } from "../errors.ts";
 import { type PageRef, pageEnd } from "../format/page.ts";

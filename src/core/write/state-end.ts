@@ -1,0 +1,88 @@
+// The end of a state: what remains of tree and index, metadata, root and end mark (docs/format.md, "The writer's
+// order").
+
+import { ByteWriter } from "../bytes.ts";
+import type { DigestOf } from "../digest.ts";
+import type { Engine } from "../engine.ts";
+import { encodeEndMark } from "../format/end-mark.ts";
+import { encodePageBody, PAGE_KIND } from "../format/page.ts";
+import {
+  type Coding,
+  type Counts,
+  encodeRoot,
+  encodeStreams,
+  type Parent,
+  type Sketch,
+  type Stream,
+} from "../format/root.ts";
+import type { Appender } from "./appender.ts";
+import type { IndexWriter } from "./index-writer.ts";
+import { appendPage } from "./leaf-pages.ts";
+import type { Origins } from "./origins.ts";
+import type { Sink } from "./sink.ts";
+import type { SketchBuilder } from "./sketch.ts";
+import type { Totals } from "./totals.ts";
+import type { TreeWriter } from "./tree-writer.ts";
+
+/** What an archive has become. */
+export interface WrittenArchive {
+  /** 32 bytes. */
+  readonly id: Uint8Array;
+  readonly contentId: Uint8Array;
+  /** Length of the archive in bytes. */
+  readonly size: number;
+  readonly counts: Counts;
+  readonly coding: Coding;
+  readonly parents: readonly Parent[];
+  readonly sketch: Sketch;
+}
+
+export interface StateParts {
+  readonly engine: Engine;
+  readonly digestOf: DigestOf;
+  readonly appender: Appender;
+  readonly index: IndexWriter;
+  readonly tree: TreeWriter;
+  readonly totals: Totals;
+  readonly origins: Origins;
+  readonly sketch: SketchBuilder;
+  readonly streams: readonly Stream[];
+  readonly coding: Coding;
+  readonly metadata: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** Appends everything behind the last block and finishes the sink. */
+export async function finishState(parts: StateParts, sink: Sink): Promise<WrittenArchive> {
+  const { engine, digestOf, appender, index, tree, totals, origins, sketch, streams, coding } = parts;
+  tree.finishLeaves();
+  index.finishLeaves();
+  const { top: treeTop, entriesDigest } = await tree.finish();
+  const { top: indexTop, chunksDigest } = await index.finish();
+  const streamsDigest = digestOf(encodeStreams(streams));
+  const contentId = digestOf(new ByteWriter(96).raw(chunksDigest).raw(entriesDigest).raw(streamsDigest).view());
+  const json = parts.metadata && new TextEncoder().encode(JSON.stringify(parts.metadata));
+  const metadata = json && appendPage(appender, encodePageBody(PAGE_KIND.metadata, json, engine, digestOf), digestOf);
+  const counts = totals.counts();
+  const finalSketch = { chunking: coding.chunking, avg: coding.sizes.avg, values: sketch.values() };
+  const payload = encodeRoot({
+    addressSpace: index.address,
+    state: 1,
+    index: indexTop,
+    tree: treeTop,
+    streams,
+    coding,
+    counts,
+    parents: origins.parents,
+    dictionaries: origins.dictionaries,
+    metadata,
+    sketch: finalSketch,
+    contentId,
+    previous: undefined,
+  });
+  const root = appendPage(appender, encodePageBody(PAGE_KIND.root, payload, engine, digestOf), digestOf);
+  appender.append(encodeEndMark({ root, signatures: undefined, parity: undefined }, appender.position, digestOf));
+  await appender.flush();
+  await sink.finish();
+  const { parents } = origins;
+  return { id: root.digest, contentId, size: appender.position, counts, coding, parents, sketch: finalSketch };
+}

@@ -1,0 +1,100 @@
+// Opens the archives that a new one may refer to: those that were named, and all that these refer to themselves.
+
+import { statSync } from "node:fs";
+import { hexOf } from "../core/bytes.ts";
+import { HexzError } from "../core/errors.ts";
+import type { Coding, Sketch } from "../core/format/root.ts";
+import type { Archive } from "../core/read/archive.ts";
+import type { Base } from "../core/write/bases.ts";
+import { type MachineOptions, openArchiveFile } from "./archive.ts";
+import { autoDirectory, type ChosenBase, chooseFrom } from "./auto-bases.ts";
+import { hintFor, type ParentOptions } from "./parents.ts";
+
+const STDOUT = "-";
+
+export interface BaseOptions extends ParentOptions, MachineOptions {
+  /** Archives whose chunks are referred to and not stored again; `auto:DIR` chooses among those of a directory. */
+  readonly bases?: readonly string[];
+}
+
+export interface OpenBases {
+  /** In the order in which they were named, then their parents, and so on. */
+  readonly bases: readonly Base[];
+  /** What `auto:DIR` has chosen. */
+  readonly chosen: readonly ChosenBase[];
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the bases of an archive that is to be made.
+ * @param output path of that archive; "-": standard output
+ * @param sketchOf the input when it is chunked like that
+ */
+export async function openBasesFor(
+  output: string,
+  options: BaseOptions,
+  sketchOf: (coding: Coding) => Promise<Sketch>,
+): Promise<OpenBases> {
+  const child = output === STDOUT ? undefined : output;
+  const paths: string[] = [];
+  const chosen: ChosenBase[] = [];
+  for (const base of options.bases ?? []) {
+    const directory = autoDirectory(base);
+    if (directory === undefined) paths.push(base);
+    else chosen.push(...(await chooseFrom(directory, output, sketchOf)));
+  }
+  for (const path of paths) checkNotOutput(path, child);
+  const open = await openBases([...paths, ...chosen.map(({ path }) => path)], child, options);
+  return { ...open, chosen };
+}
+
+function checkNotOutput(base: string, output: string | undefined): void {
+  if (output === undefined || !sameFile(base, output)) return;
+  throw new HexzError("output_is_input", `the output "${output}" is also a base`);
+}
+
+function sameFile(a: string, b: string): boolean {
+  const [one, other] = [a, b].map((path) => statSync(path, { throwIfNoEntry: false }));
+  return one !== undefined && other !== undefined && one.dev === other.dev && one.ino === other.ino;
+}
+
+/**
+ * @param child path of the archive that will refer to them; undefined: standard output
+ * @throws HexzError `parent_missing` when one refers to an archive that is not found
+ */
+async function openBases(
+  paths: readonly string[],
+  child: string | undefined,
+  options: ParentOptions & MachineOptions,
+): Promise<Omit<OpenBases, "chosen">> {
+  const archives = new Map<string, { archive: Archive; base: Base }>();
+  const close = async () => {
+    for (const { archive } of archives.values()) await archive.close();
+  };
+  const queue = [...paths];
+  try {
+    for (let path = queue.shift(); path !== undefined; path = queue.shift()) {
+      const archive = await openArchiveFile(path, options);
+      if (archives.has(archive.idText)) {
+        await archive.close();
+        continue;
+      }
+      archives.set(archive.idText, { archive, base: baseOf(archive, hintFor(path, child)) });
+      for (const [number, { id }] of archive.root.parents.entries()) {
+        if (archives.has(hexOf(id))) continue;
+        const { source } = await archive.run(archive.stores.store(number + 1));
+        if (source.path !== undefined) queue.push(source.path);
+      }
+    }
+    return { bases: [...archives.values()].map(({ base }) => base), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function baseOf(archive: Archive, hint: string): Base {
+  const { id, root, source } = archive;
+  if (hint === "") throw new HexzError("usage", `${source.name} has no name to refer to`);
+  return { id, hint, name: source.name, root, leaves: () => archive.leaves() };
+}
