@@ -69,11 +69,26 @@ export const GROUPS: readonly { readonly title: string; readonly commands: reado
       },
     ],
   },
+  {
+    title: "Lineage",
+    commands: [
+      {
+        name: "flatten",
+        summary: "the same archive without parents",
+        load: async () => (await import("./commands/flatten.ts")).flatten,
+      },
+      {
+        name: "rebase",
+        summary: "the same archive with other parents",
+        load: async () => (await import("./commands/flatten.ts")).rebase,
+      },
+    ],
+  },
 ];
 
 export const LATER_COMMANDS: ReadonlySet<string> = new Set(
   (
-    "build convert diff ls log analyze predict overlay flatten rebase commit keygen sign verify keys repair mount " +
+    "build convert diff ls log analyze predict overlay commit keygen sign verify keys repair mount " +
     "unmount serve boot install snap checkout status shell remote push pull bench doctor"
   ).split(" "),
 );

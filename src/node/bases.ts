@@ -48,9 +48,10 @@ export async function openBasesFor(
   return { ...open, chosen };
 }
 
-function checkNotOutput(base: string, output: string | undefined): void {
+/** @throws HexzError `output_is_input` */
+export function checkNotOutput(base: string, output: string | undefined): void {
   if (output === undefined || !sameFile(base, output)) return;
-  throw new HexzError("output_is_input", `the output "${output}" is also a base`);
+  throw new HexzError("output_is_input", `the output "${output}" is also an input`);
 }
 
 function sameFile(a: string, b: string): boolean {
@@ -62,7 +63,7 @@ function sameFile(a: string, b: string): boolean {
  * @param child path of the archive that will refer to them; undefined: standard output
  * @throws HexzError `parent_missing` when one refers to an archive that is not found
  */
-async function openBases(
+export async function openBases(
   paths: readonly string[],
   child: string | undefined,
   options: ParentOptions & MachineOptions,

@@ -2,14 +2,12 @@
 
 import { lstatSync, readFileSync } from "node:fs";
 import { Argument, Command, Option } from "@commander-js/extra-typings";
-import { hexOf } from "../../core/bytes.ts";
 import { HexzError, type Warning } from "../../core/errors.ts";
 import type { ChosenBase } from "../../node/auto-bases.ts";
 import { fromSystemError } from "../../node/errors.ts";
 import type { PackOptions, PackResult } from "../../node/pack.ts";
 import type { Calling, CommandSpec } from "../catalogue.ts";
 import { asUsage, EXIT } from "../exit-codes.ts";
-import { blockFigures, chunkFigures, ratioOf } from "../figures.ts";
 import { refuseUrl } from "../open.ts";
 import {
   BASE,
@@ -29,9 +27,9 @@ import {
   WORKERS,
 } from "../options.ts";
 import { createProgress } from "../progress.ts";
-import { formatSize } from "../sizes.ts";
-import { isTerminal, printDocument, printNote, printText, printWarnings } from "../terminal.ts";
-import { printable, warningDocument } from "../text.ts";
+import { isTerminal } from "../terminal.ts";
+import { printable } from "../text.ts";
+import { tellWritten } from "../written.ts";
 
 const STDOUT = "-";
 
@@ -165,42 +163,16 @@ function isLoss({ code }: Warning): boolean {
   return code !== "unsupported";
 }
 
+/** What `auto:DIR` has chosen, and why. */
+function chosenLines(chosen: readonly ChosenBase[]): string[] {
+  return chosen.map(({ path, gain }, at) => {
+    const share = `${at === 0 ? "" : "another "}${Math.round(gain * 100)} % of the chunks`;
+    return `base: ${printable(path)}, which has ${share} by its sketch`;
+  });
+}
+
 function chosenDocument({ path, gain }: ChosenBase): object {
   return { path, estimated_share: Math.round(gain * 1000) / 1000 };
-}
-
-function documentOf(output: string, result: PackResult, seconds: number): object {
-  const { counts, size, parents, chosenBases } = result;
-  return {
-    path: output,
-    archive_id: hexOf(result.id),
-    original_size: counts.originalSize,
-    compressed_size: size,
-    compression_ratio: ratioOf(counts.originalSize, size),
-    chunks: chunkFigures(counts),
-    blocks: blockFigures(counts),
-    seconds: Math.round(seconds * 1000) / 1000,
-    ...(parents.length === 0 ? {} : { parents: parents.map(({ id, hint }) => ({ id: hexOf(id), hint })) }),
-    ...(chosenBases.length === 0 ? {} : { chosen_bases: chosenBases.map(chosenDocument) }),
-    warnings: result.warnings.map(warningDocument),
-  };
-}
-
-function summaryOf(output: string, result: PackResult, seconds: number): string[] {
-  const { counts, size, id, chosenBases } = result;
-  const { originalSize, unique, duplicate, parent, fill } = counts;
-  const ratio = ratioOf(originalSize, size).toFixed(2);
-  return [
-    ...chosenBases.map(
-      ({ path, gain }, at) =>
-        `base: ${printable(path)}, by its sketch ${at === 0 ? "" : "another "}${Math.round(gain * 100)} % of the chunks`,
-    ),
-    `${printable(output)}: ${formatSize(originalSize)} in ${formatSize(size)} (${ratio} to 1), ${seconds.toFixed(2)} s`,
-    `chunks: ${unique.count} stored, ${duplicate.count} duplicate (${formatSize(duplicate.bytes)}), ` +
-      `${fill.count} empty (${formatSize(fill.bytes)})` +
-      (parent.count === 0 ? "" : `, ${parent.count} in parents (${formatSize(parent.bytes)})`),
-    `archive id: ${hexOf(id)}`,
-  ];
 }
 
 async function run(paths: readonly string[], options: Options, calling: Calling): Promise<void> {
@@ -256,14 +228,17 @@ async function run(paths: readonly string[], options: Options, calling: Calling)
     progress.end();
   }
   const seconds = (performance.now() - start) / 1000;
-  printWarnings(result.warnings);
-  if (options.json === true) await printDocument(documentOf(output, result, seconds));
-  else if (!quiet) {
-    const lines = summaryOf(output, result, seconds);
-    if (carriesData) for (const line of lines) printNote(line);
-    else printText(`${lines.join("\n")}\n`);
-  }
-  calling.finish(result.warnings.some(isLoss) ? EXIT.outside : EXIT.done);
+  const { warnings, chosenBases } = result;
+  const told = {
+    output,
+    written: result,
+    seconds,
+    warnings,
+    ...(chosenBases.length === 0 ? {} : { extra: { chosen_bases: chosenBases.map(chosenDocument) } }),
+    lines: chosenLines(chosenBases),
+  };
+  await tellWritten(told, { json: options.json === true, quiet, onStdout: carriesData });
+  calling.finish(warnings.some(isLoss) ? EXIT.outside : EXIT.done);
 }
 
 function defined<T extends object>(values: T): { [Key in keyof T]?: Exclude<T[Key], undefined> } {

@@ -19,6 +19,11 @@ export interface BlockRef {
   readonly plainLength: number;
 }
 
+/** Tells the blocks of one archive and its parents apart: a number where that is enough. */
+export function blockKey({ archive, offset }: BlockRef): number | string {
+  return archive === 0 ? offset : `${archive} ${offset}`;
+}
+
 /** A page below, and how many logical bytes it covers. */
 export interface IndexChild {
   readonly span: number;

@@ -3,7 +3,7 @@
 
 import type { Engine } from "../engine.ts";
 import { HexzError } from "../errors.ts";
-import type { BlockRef, IndexLeaf } from "../format/index-page.ts";
+import { type BlockRef, blockKey, type IndexLeaf } from "../format/index-page.ts";
 import type { Coding } from "../format/root.ts";
 import { mergeRanges } from "../source/merge.ts";
 import type { RangeSource } from "../source/source.ts";
@@ -20,7 +20,7 @@ import type { IndexReader } from "./index-reader.ts";
 import { runAsync } from "./io.ts";
 import { type ChunkPiece, type Piece, piecesOf, sameChunk } from "./locate.ts";
 import { ambiguousBlock, checkBlockPlace, damagedBlock, damagedChunk, sameBlock } from "./random.ts";
-import { type BlockStores, blockKey } from "./stores.ts";
+import type { BlockStores } from "./stores.ts";
 
 const MIB = 1024 * 1024;
 /** Memory that slots should stay within; with the largest blocks there are fewer of them. */

@@ -5,14 +5,14 @@ import { equalBytes } from "../bytes.ts";
 import { HexzError } from "../errors.ts";
 import { decodeEndMark, END_MARK_LENGTH } from "../format/end-mark.ts";
 import { HEAD_LENGTH } from "../format/head.ts";
-import type { BlockRef, IndexLeaf } from "../format/index-page.ts";
+import { type BlockRef, blockKey, type IndexLeaf } from "../format/index-page.ts";
 import { checkPage, decodePageBody, PAGE_FRAME_LENGTH, PAGE_KIND, type PageRef, pageEnd } from "../format/page.ts";
 import { LIMITS } from "../limits.ts";
+import { type ByteRange, mergeRanges } from "../source/merge.ts";
 import type { Archive } from "./archive.ts";
 import type { Findings } from "./findings.ts";
 import type { WalkedPages } from "./page-groups.ts";
 import { sameBlock } from "./random.ts";
-import { blockKey } from "./stores.ts";
 
 interface CodecTally {
   blocks: number;
@@ -42,9 +42,16 @@ class Copies {
   }
 }
 
+/** A block, and which of its plain bytes chunks have covered. */
+interface OpenBlock {
+  readonly block: BlockRef;
+  /** Disjoint, ascending, none touching the next. */
+  readonly covered: ByteRange[];
+}
+
 /**
  * The body: blocks in the order in which the chunks refer to them first, and copies of leaf pages between them. A
- * cursor goes along with the leaves; it knows the open block and where the next thing must begin.
+ * cursor goes along with the leaves; it knows the blocks that are not covered yet and where the next thing must begin.
  */
 export class BodyCheck {
   readonly #archive: Archive;
@@ -52,9 +59,8 @@ export class BodyCheck {
   readonly #trees: Copies;
   #leaves = new Copies([]);
   #at = HEAD_LENGTH;
-  #block: BlockRef | undefined;
-  /** Plain bytes of the open block that chunks have covered. */
-  #covered = 0;
+  /** By offset: blocks that chunks have not covered yet. As a rule that is one. */
+  readonly #open = new Map<number, OpenBlock>();
   /** A leaf is missing: what stands where is not known any more. */
   #lost = false;
   /** Blocks of this file by codec. */
@@ -79,7 +85,7 @@ export class BodyCheck {
 
   loseTrack(): void {
     this.#lost = true;
-    this.#block = undefined;
+    this.#open.clear();
   }
 
   expectLeaves(refs: readonly PageRef[]): void {
@@ -99,11 +105,9 @@ export class BodyCheck {
       // What parents store stands there.
       if (block.archive !== 0) continue;
       const length = starts[number + 1]! - starts[number]!;
-      if (block.offset === this.#block?.offset) this.#chunk(block, blockOffsets[number]!, length);
-      else if (block.offset >= this.#at) {
-        await this.#open(block);
-        this.#chunk(block, blockOffsets[number]!, length);
-      }
+      if (block.offset >= this.#at) await this.#begin(block);
+      const open = this.#open.get(block.offset);
+      if (open !== undefined) this.#cover(open, block, blockOffsets[number]!, length);
     }
   }
 
@@ -111,8 +115,7 @@ export class BodyCheck {
     this.#findings.invalid("layout", message);
   }
 
-  async #open(block: BlockRef): Promise<void> {
-    this.#close();
+  async #begin(block: BlockRef): Promise<void> {
     await this.#copies(block.offset);
     const { coding } = this.#archive.root;
     const rootOffset = this.#archive.endMark.root.offset;
@@ -121,8 +124,7 @@ export class BodyCheck {
     const most = Math.max(coding.blockSize, coding.sizes.max);
     if (block.plainLength > most)
       this.#invalid(`the block at ${block.offset} has ${block.plainLength} bytes, over ${most}`);
-    this.#block = block;
-    this.#covered = 0;
+    this.#open.set(block.offset, { block, covered: [] });
     this.#at = end;
     const tally = this.codecs.get(block.codec) ?? { blocks: 0, storedBytes: 0, plainBytes: 0 };
     tally.blocks++;
@@ -131,26 +133,23 @@ export class BodyCheck {
     this.codecs.set(block.codec, tally);
   }
 
-  /** A chunk of the open block: the next one, or one that was there before. */
-  #chunk(block: BlockRef, offset: number, length: number): void {
-    if (!sameBlock(block, this.#block!)) this.#invalid(`the index describes the block at ${block.offset} in two ways`);
-    if (offset > this.#covered && !this.#lost) {
-      this.#invalid(`bytes ${this.#covered} to ${offset} of the block at ${block.offset} are in no chunk`);
-    }
-    this.#covered = Math.max(this.#covered, offset + length);
-  }
-
-  #close(): void {
-    const block = this.#block;
-    this.#block = undefined;
-    if (block === undefined || this.#covered >= block.plainLength || this.#lost) return;
-    const { offset, plainLength } = block;
-    this.#invalid(`bytes ${this.#covered} to ${plainLength} of the block at ${offset} are in no chunk`);
+  /** A chunk of a block that is not covered yet. */
+  #cover({ block: known, covered }: OpenBlock, block: BlockRef, offset: number, length: number): void {
+    if (!sameBlock(block, known)) this.#invalid(`the index describes the block at ${block.offset} in two ways`);
+    covered.splice(0, covered.length, ...mergeRanges([...covered, { start: offset, end: offset + length }], 0));
+    if (covered[0]!.start === 0 && covered[0]!.end >= known.plainLength) this.#open.delete(known.offset);
   }
 
   /** Call when all leaves were given. */
   finish(): void {
-    this.#close();
+    if (this.#lost) return;
+    for (const { block, covered } of this.#open.values()) {
+      let at = 0;
+      for (const { start, end } of [...covered, { start: block.plainLength, end: block.plainLength }]) {
+        if (start > at) this.#invalid(`bytes ${at} to ${start} of the block at ${block.offset} are in no chunk`);
+        at = end;
+      }
+    }
   }
 
   /** What stands between the last block and the state's end. */

@@ -3,7 +3,7 @@
 import { equalBytes } from "../bytes.ts";
 import type { CodecId } from "../engine.ts";
 import { HexzError } from "../errors.ts";
-import type { BlockRef } from "../format/index-page.ts";
+import { type BlockRef, blockKey } from "../format/index-page.ts";
 import { mergeRanges } from "../source/merge.ts";
 import type { RangeSource } from "../source/source.ts";
 import { Cache } from "./cache.ts";
@@ -11,7 +11,7 @@ import type { IndexReader } from "./index-reader.ts";
 import type { Io } from "./io.ts";
 import { type ChunkPiece, locate, type Plan, sameChunk } from "./locate.ts";
 import type { PageContext } from "./pages.ts";
-import { type BlockStores, blockKey } from "./stores.ts";
+import type { BlockStores } from "./stores.ts";
 
 /** Requests merged over gaps grow no longer than this. */
 const LONGEST_REQUEST = 8 * 1024 * 1024;
@@ -104,6 +104,22 @@ export class RandomReader {
       at = plan.end;
     }
     return out;
+  }
+
+  /** A whole chunk of a block, verified. */
+  *chunk(block: BlockRef, chunkStart: number, chunkEnd: number, digest: Uint8Array): Io<Uint8Array> {
+    const out = new Uint8Array(chunkEnd - chunkStart);
+    const piece = { start: 0, end: out.length, chunkStart, chunkEnd, blockStart: chunkStart, digest };
+    yield* this.#execute({ blocks: [{ block, pieces: [piece] }], fills: [], end: out.length }, out, 0);
+    return out;
+  }
+
+  /** A block as it is stored. */
+  *stored(block: BlockRef): Io<Uint8Array> {
+    const { source } = yield* this.#stores.store(block.archive);
+    checkBlockPlace(block, source.size, source.name);
+    const [stored] = yield [{ source, start: block.offset, end: block.offset + block.storedLength }];
+    return stored!;
   }
 
   *#execute(plan: Plan, out: Uint8Array, base: number): Io<void> {

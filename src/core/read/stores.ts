@@ -3,7 +3,6 @@
 
 import { equalBytes, hexOf } from "../bytes.ts";
 import { HexzError } from "../errors.ts";
-import type { BlockRef } from "../format/index-page.ts";
 import { PAGE_KIND, type PageRef } from "../format/page.ts";
 import { decodeRoot, type Parent, type Root } from "../format/root.ts";
 import type { RangeSource } from "../source/source.ts";
@@ -21,11 +20,6 @@ export type FindParent = (parent: Parent) => Iterable<RangeSource | string>;
 export interface BlockStore {
   readonly source: RangeSource;
   readonly root: Root;
-}
-
-/** Tells the blocks of one archive and its parents apart: a number where that is enough. */
-export function blockKey({ archive, offset }: BlockRef): number | string {
-  return archive === 0 ? offset : `${archive} ${offset}`;
 }
 
 export class BlockStores {

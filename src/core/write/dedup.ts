@@ -69,6 +69,14 @@ export class DedupTable {
     place(this.#slots[partition]!, digest[0]!, number + 1);
   }
 
+  /** Gives a chunk of the table another place. */
+  move(chunk: number, location: Location): void {
+    const segment = this.#segments[Math.floor(chunk / SEGMENT_CHUNKS)]!;
+    const at = (chunk % SEGMENT_CHUNKS) * WORDS;
+    segment[at + 4] = location.block;
+    segment[at + 5] = location.offset;
+  }
+
   #grow(partition: number): void {
     const old = this.#slots[partition]!;
     const grown = new Uint32Array(Math.ceil(old.length * GROWTH));

@@ -10,6 +10,7 @@ import { setDigestTask, setEncodeTask, type Task, TO_CUT } from "../work/task.ts
 import type { Appender } from "./appender.ts";
 import { BlockBuilder } from "./block-builder.ts";
 import type { BlockTable } from "./block-table.ts";
+import { ChunkSet } from "./chunk-set.ts";
 import type { ContentInput } from "./content-input.ts";
 import type { DedupTable } from "./dedup.ts";
 import type { IndexWriter } from "./index-writer.ts";
@@ -48,8 +49,8 @@ export interface PipelineParts {
 export class Pipeline {
   readonly #parts: PipelineParts;
   readonly #basesCount: number;
-  /** Of the chunks of bases, those that occurred; one bit each. */
-  readonly #usedOfBases: Uint8Array;
+  /** Of the chunks of bases, those that occurred. */
+  readonly #usedOfBases = new ChunkSet();
   readonly #builder: BlockBuilder;
   readonly sketch = new SketchBuilder();
   /** Lengths of the chunks that one call finds. */
@@ -65,7 +66,6 @@ export class Pipeline {
   constructor(parts: PipelineParts) {
     this.#parts = parts;
     this.#basesCount = parts.dedup.count;
-    this.#usedOfBases = new Uint8Array(Math.ceil(parts.dedup.count / 8));
     const { engine, threads } = parts.crew;
     const { length, count } = slotPlan(parts.coding, threads);
     for (let number = 0; number < count; number++) {
@@ -267,21 +267,12 @@ export class Pipeline {
       totals.unique(length);
     } else {
       this.#builder.pass();
-      if (this.#isFirstOfBase(known.chunk)) {
+      if (known.chunk < this.#basesCount && this.#usedOfBases.add(known.chunk)) {
         this.sketch.add(digest);
         totals.parent(length);
       } else totals.duplicate(length);
     }
     index.chunk(length, slot.digests.slice(chunk * 32, chunk * 32 + 32), block, offset);
-  }
-
-  /** Whether a chunk of the table is a base's and occurs for the first time. */
-  #isFirstOfBase(chunk: number): boolean {
-    const at = chunk >>> 3;
-    const bit = 1 << (chunk & 7);
-    if (chunk >= this.#basesCount || this.#usedOfBases[at]! & bit) return false;
-    this.#usedOfBases[at]! |= bit;
-    return true;
   }
 
   #encode(slot: Slot): void {

@@ -1,9 +1,10 @@
 // The end of a state: what remains of tree and index, metadata, root and end mark (docs/format.md, "The writer's
 // order").
 
-import { ByteWriter } from "../bytes.ts";
+import { ByteWriter, equalBytes } from "../bytes.ts";
 import type { DigestOf } from "../digest.ts";
 import type { Engine } from "../engine.ts";
+import { HexzError } from "../errors.ts";
 import { encodeEndMark } from "../format/end-mark.ts";
 import { encodePageBody, PAGE_KIND } from "../format/page.ts";
 import {
@@ -49,6 +50,8 @@ export interface StateParts {
   readonly streams: readonly Stream[];
   readonly coding: Coding;
   readonly metadata: Readonly<Record<string, unknown>> | undefined;
+  /** When the content is that of another archive. */
+  readonly expectedContentId?: Uint8Array;
 }
 
 /** Appends everything behind the last block and finishes the sink. */
@@ -60,6 +63,9 @@ export async function finishState(parts: StateParts, sink: Sink): Promise<Writte
   const { top: indexTop, chunksDigest } = await index.finish();
   const streamsDigest = digestOf(encodeStreams(streams));
   const contentId = digestOf(new ByteWriter(96).raw(chunksDigest).raw(entriesDigest).raw(streamsDigest).view());
+  if (parts.expectedContentId !== undefined && !equalBytes(contentId, parts.expectedContentId)) {
+    throw new HexzError("invalid", "the content does not have the content id that its root says");
+  }
   const json = parts.metadata && new TextEncoder().encode(JSON.stringify(parts.metadata));
   const metadata = json && appendPage(appender, encodePageBody(PAGE_KIND.metadata, json, engine, digestOf), digestOf);
   const counts = totals.counts();

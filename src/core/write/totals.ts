@@ -64,6 +64,11 @@ export class Totals {
     else this.#counts.other++;
   }
 
+  /** Entries and original size are those of another archive. */
+  takeEntries({ files, directories, symlinks, other, originalSize }: Counts): void {
+    Object.assign(this.#counts, { files, directories, symlinks, other, originalSize });
+  }
+
   /** The counts, codecs in order of their number. */
   counts(): Counts {
     return { ...this.#counts, codecs: [...this.#codecs.values()].sort((a, b) => a.codec - b.codec) };
