@@ -119,11 +119,16 @@ test("options of later versions answer not_available, and are not accepted", asy
 });
 
 test("a missing archive is exit code 3, also as a document", () => {
+  const missing = "/nowhere/missing.hxz";
+  const otherArguments: Record<string, string[]> = {
+    flatten: ["/nowhere/output.hxz"],
+    rebase: [missing, "/nowhere/output.hxz"],
+  };
   for (const name of NAMES.filter((known) => known !== "pack" && known !== "cat")) {
-    const { code, document } = hexzJson([name, "/nowhere/missing.hxz"]);
+    const { code, document } = hexzJson([name, missing, ...(otherArguments[name] ?? [])]);
     expect([name, code, document.error.code]).toEqual([name, 3, "not_found"]);
     expect(Object.keys(document)).toEqual(["error"]);
-    expect(document.error.message).toContain("/nowhere/missing.hxz");
+    expect(document.error.message).toContain(missing);
   }
 });
 
