@@ -5,7 +5,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { extractTree, openArchiveFile } from "../src/node/index.ts";
-import { expectBytes, packPlan } from "./support/archives.ts";
+import { expectBytes, idOf, packBases, packPlan } from "./support/archives.ts";
 import { isReported, isWhole, type Outcome, outcomeOf, type Truth, truthOf, WrongOutcome } from "./support/outcomes.ts";
 import { randomFrom } from "./support/random.ts";
 import { decodeReference } from "./support/reference.ts";
@@ -24,19 +24,25 @@ interface Sample {
 }
 
 const samples = new Map<string, Sample>();
-const NAMES = ["empty-file", "tree-lz4", "tree-none", "mixed-lz4", "mixed-zstd", "mixed-none", "fixed"];
+const WHOLE = ["empty-file", "tree-lz4", "tree-none", "mixed-lz4", "mixed-zstd", "mixed-none", "fixed"];
+const THIN = ["thin", "thin-grandchild"];
+const NAMES = [...WHOLE, ...THIN];
 
 beforeAll(async () => {
   const plans = samplePlans();
-  for (const name of NAMES) samples.set(name, await sampleOf(await packPlan(plans[name]!)));
+  for (const name of NAMES) {
+    const plan = plans[name]!;
+    samples.set(name, await sampleOf(await packPlan(plan), await packBases(plan.bases)));
+  }
   // Inner pages above both trees.
   samples.set("deep", await sampleOf(forge({ ...treePlan, originalSize: 156, deep: true }).file));
 });
 
-async function sampleOf(bytes: Uint8Array): Promise<Sample> {
+async function sampleOf(bytes: Uint8Array, parents: readonly Uint8Array[] = []): Promise<Sample> {
+  const known = new Map(parents.map((parent) => [idOf(parent), parent]));
   const places = new Map(
-    decodeReference(bytes).chunks.flatMap(({ blockOffset: start, storedLength, codec }) =>
-      start === undefined ? [] : [[start, { start, end: start + storedLength!, codec }] as const],
+    decodeReference(bytes, { parents: known }).chunks.flatMap(({ archive, blockOffset: start, storedLength, codec }) =>
+      start === undefined || archive > 0 ? [] : [[start, { start, end: start + storedLength!, codec }] as const],
     ),
   );
   const blocks = [...places.values()].sort((a, b) => a.start - b.start);
@@ -46,7 +52,13 @@ async function sampleOf(bytes: Uint8Array): Promise<Sample> {
     const isPage = view.getUint32(at) === 0x4858_5047 && view.getBigUint64(at + 8, true) === BigInt(at);
     if (isPage) pages.push({ start: at, end: at + 24 + view.getUint32(at + 4, true) });
   }
-  return { bytes, truth: await truthOf(bytes), coded: blocks.filter(({ codec }) => codec !== 0), blocks, pages };
+  return {
+    bytes,
+    truth: await truthOf(bytes, parents),
+    coded: blocks.filter(({ codec }) => codec !== 0),
+    blocks,
+    pages,
+  };
 }
 
 /** One cell of the matrix. `at`: what was changed, to tell of. */
@@ -83,6 +95,27 @@ describe("every byte changed", () => {
         damaged[at]! ^= mask;
         const outcome = await cell(sample, damaged, `byte ${at} of ${name}, mask ${mask}`);
         expectReported(sample, outcome, at, at + 1);
+      }
+    }
+  });
+});
+
+describe("every byte of a parent changed: right bytes or an error, and never another parent's", () => {
+  test.each(THIN)("%s", async (name) => {
+    const sample = samples.get(name)!;
+    const { parents } = sample.truth;
+    for (const [number, parent] of parents.entries()) {
+      for (let at = 0; at < parent.length; at++) {
+        const damaged = parent.slice();
+        damaged[at]! ^= 1 << (at % 8);
+        const truth = { ...sample.truth, parents: parents.with(number, damaged) };
+        const outcome = await outcomeOf(sample.bytes, truth);
+        expect([outcome.open, outcome.entries]).toEqual(["right", "right"]);
+        // A parent's index is not read, and what it stores for others neither.
+        if (isWhole(outcome)) continue;
+        const codes = new Set(outcome.check!.problems.map(({ code }) => code));
+        expect([...codes].every((code) => code === "damaged" || code === "parent_missing")).toBe(true);
+        expect(isReported(outcome), `byte ${at} of parent ${number}`).toBe(true);
       }
     }
   });

@@ -28,6 +28,7 @@ const CORE = [
   "textOf",
 ];
 const NODE = [
+  "copyArchiveFile",
   "createFileSink",
   "createStdoutSink",
   "extractTree",

@@ -2,6 +2,7 @@
 
 export * from "../core/index.ts";
 export { type MachineOptions, openArchiveFile, openArchiveSource } from "./archive.ts";
+export { type CopyFileOptions, copyArchiveFile } from "./copy.ts";
 export { type Extracted, type ExtractOptions, extractTree } from "./extract.ts";
 export { createFileSink, createStdoutSink } from "./file-sink.ts";
 export { openFileSource } from "./file-source.ts";

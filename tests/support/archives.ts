@@ -3,12 +3,15 @@
 import { expect } from "vitest";
 import {
   type Archive,
+  type Base,
   type Content,
   checkArchive,
   contentOf,
   createArchive,
   createMemorySink,
+  createMemorySource,
   type Entry,
+  type FindParent,
   hexOf,
   openArchive,
   type WriterOptions,
@@ -21,11 +24,20 @@ export interface Plan {
   /** In tree order; `content` for files that are no hard links. */
   readonly items?: readonly { readonly entry: Entry; readonly content?: Content; readonly linkable?: boolean }[];
   readonly options?: WriterOptions;
+  /** Archives that it may refer to, with all that these refer to. */
+  readonly bases?: readonly (Uint8Array | Plan)[];
 }
 
-export async function packPlan({ streams = [], items = [], options = {} }: Plan): Promise<Uint8Array> {
+/** Parents are among these archives. */
+export function findAmong(archives: readonly Uint8Array[]): FindParent {
+  return () => archives.map((bytes, number) => createMemorySource(bytes, `archive ${number}`));
+}
+
+export async function packPlan({ streams = [], items = [], options = {}, bases = [] }: Plan): Promise<Uint8Array> {
+  const opened = await Promise.all((await packBases(bases)).map((bytes) => openArchive(bytes)));
+  const hinted = opened.map((archive, number) => basedOn(archive, `base-${number}.hxz`));
   const sink = createMemorySink();
-  const writer = await createArchive(sink, options);
+  const writer = await createArchive(sink, { ...options, bases: hinted });
   for (const { name, content } of streams) await writer.addStream(name, contentOf(content));
   for (const { entry, content, linkable = true } of items) {
     if (content === undefined) await writer.addEntry(entry);
@@ -33,6 +45,14 @@ export async function packPlan({ streams = [], items = [], options = {} }: Plan)
   }
   await writer.finish();
   return sink.bytes();
+}
+
+export function packBases(bases: Plan["bases"] = []): Promise<Uint8Array[]> {
+  return Promise.all(bases.map((base) => (base instanceof Uint8Array ? base : packPlan(base))));
+}
+
+function basedOn(archive: Archive, hint: string): Base {
+  return { id: archive.id, hint, name: hint, root: archive.root, leaves: () => archive.leaves() };
 }
 
 export async function entriesOf(archive: Archive): Promise<Entry[]> {
@@ -50,6 +70,9 @@ export async function contentsOf(archive: Archive): Promise<Map<string, Uint8Arr
   }
   return contents;
 }
+
+/** Archive id, in hexadecimal: it is in the end mark. */
+export const idOf = (bytes: Uint8Array): string => hexOf(bytes.subarray(bytes.length - 48, bytes.length - 16));
 
 /** An entry of the reference decoder as the reader shows it. */
 function entryOfReference(entry: ReferenceEntry): Entry {
@@ -87,10 +110,14 @@ const MOST_CHUNKED = 4 * 1024 * 1024;
 /**
  * The proof of one archive: the reader, the check and the reference decoder agree on everything that they can say, and
  * chunks are cut where the reference cuts them.
+ * @param parents among which those of the archive are
  */
-export async function expectAgreement(bytes: Uint8Array): Promise<ReferenceArchive> {
-  const reference = decodeReference(bytes);
-  const archive = await openArchive(bytes);
+export async function expectAgreement(
+  bytes: Uint8Array,
+  parents: readonly Uint8Array[] = [],
+): Promise<ReferenceArchive> {
+  const reference = decodeReference(bytes, { parents: new Map(parents.map((parent) => [idOf(parent), parent])) });
+  const archive = await openArchive(bytes, { findParent: findAmong(parents) });
   expect(await checkArchive(archive)).toEqual({ ok: true, checkedBytes: reference.addressSpace, problems: [] });
   expect(archive.idText).toBe(reference.id);
   expect(hexOf(archive.root.contentId)).toBe(reference.contentId);

@@ -9,7 +9,7 @@ import { Archive, type Machinery } from "../../src/core/read/archive.ts";
 import { type CheckResult, checkArchive } from "../../src/core/read/check.ts";
 import { createMemorySource } from "../../src/core/source/memory.ts";
 import { createInlineCrew } from "../../src/core/work/crew.ts";
-import { contentsOf, entriesOf } from "./archives.ts";
+import { contentsOf, entriesOf, findAmong } from "./archives.ts";
 
 const ROOM = 48 << 20;
 const engine = await createPortableEngine({ memoryBytes: ROOM + (4 << 20) });
@@ -32,8 +32,8 @@ const machinery: Machinery = {
   },
 };
 
-export function openQuickly(bytes: Uint8Array): Promise<Archive> {
-  return Archive.open(createMemorySource(bytes, "the archive"), machinery);
+export function openQuickly(bytes: Uint8Array, parents: readonly Uint8Array[] = []): Promise<Archive> {
+  return Archive.open(createMemorySource(bytes, "the archive"), machinery, { findParent: findAmong(parents) });
 }
 
 /** What an archive holds when nothing happened to it. */
@@ -41,10 +41,11 @@ export interface Truth {
   readonly entries: readonly Entry[];
   readonly contents: ReadonlyMap<string, Uint8Array>;
   readonly addresses: Uint8Array;
+  readonly parents: readonly Uint8Array[];
 }
 
-export async function truthOf(bytes: Uint8Array): Promise<Truth> {
-  const archive = await openQuickly(bytes);
+export async function truthOf(bytes: Uint8Array, parents: readonly Uint8Array[] = []): Promise<Truth> {
+  const archive = await openQuickly(bytes, parents);
   const addresses = new Uint8Array(archive.root.addressSpace);
   for await (const parts of archive.bulk([{ start: 0, end: addresses.length }])) {
     for (const part of parts) {
@@ -53,7 +54,7 @@ export async function truthOf(bytes: Uint8Array): Promise<Truth> {
       else addresses.fill(part.fill, part.start, part.end);
     }
   }
-  return { entries: await entriesOf(archive), contents: await contentsOf(archive), addresses };
+  return { entries: await entriesOf(archive), contents: await contentsOf(archive), addresses, parents };
 }
 
 export class WrongOutcome extends Error {}
@@ -100,7 +101,7 @@ export async function outcomeOf(bytes: Uint8Array, truth: Truth): Promise<Outcom
   const outcome: Outcome = { open: "", entries: "", read: [], bulk: [], check: undefined };
   let archive: Archive | undefined;
   outcome.open = await codeFrom(async () => {
-    archive = await openQuickly(bytes);
+    archive = await openQuickly(bytes, truth.parents);
   });
   if (archive === undefined) return outcome;
   const opened = archive;

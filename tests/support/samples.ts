@@ -53,6 +53,20 @@ export function samplePlans(): Record<string, Plan> {
   const mixed = new Uint8Array(Buffer.concat([words, new Uint8Array(3000), noise, ones, words, noise.subarray(100)]));
   const hello = new TextEncoder().encode("hello");
   const disk = (content: Uint8Array, options = {}): Plan => ({ streams: [{ name: "disk", content }], options });
+  const base = disk(mixed, SMALL);
+  const thin: Plan = {
+    items: [
+      { entry: entry("file", "moved"), content: new Uint8Array(Buffer.concat([mixed.subarray(4000), noise])) },
+      { entry: entry("file", "new"), content: text(1500, random) },
+    ],
+    options: { ...SMALL, compression: "zstd" },
+    bases: [base],
+  };
+  const grandchild: Plan = {
+    items: [...thin.items!, { entry: entry("file", "newer"), content: randomBytes(600, random) }],
+    options: SMALL,
+    bases: [thin, base],
+  };
   return {
     empty: {},
     "empty-file": { items: [{ entry: entry("file", "empty"), content: new Uint8Array(0) }] },
@@ -65,7 +79,7 @@ export function samplePlans(): Record<string, Plan> {
     },
     "tree-lz4": { items: treeItems(), options: { ...SMALL, metadata: { note: "a small tree" } } },
     "tree-none": { items: treeItems(), options: { ...SMALL, compression: "none" } },
-    "mixed-lz4": disk(mixed, SMALL),
+    "mixed-lz4": base,
     "mixed-zstd": disk(mixed, { ...SMALL, compression: "zstd", level: 19 }),
     "mixed-none": disk(mixed, { ...SMALL, compression: "none" }),
     fixed: disk(mixed, { chunking: "fixed", blockSize: 4096 }),
@@ -79,5 +93,7 @@ export function samplePlans(): Record<string, Plan> {
       items: ["a", "b", "c"].map((path) => ({ entry: entry("file", path), content: words })),
       options: SMALL,
     },
+    thin,
+    "thin-grandchild": grandchild,
   };
 }
