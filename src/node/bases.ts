@@ -20,8 +20,8 @@ export interface BaseOptions extends ParentOptions, MachineOptions {
 export interface OpenBases {
   /** In the order in which they were named, then their parents, and so on. */
   readonly bases: readonly Base[];
-  /** What `auto:DIR` has chosen. */
-  readonly chosen: readonly ChosenBase[];
+  /** What `auto:DIR` has chosen; undefined when nobody asked for it. */
+  readonly chosen: readonly ChosenBase[] | undefined;
   close(): Promise<void>;
 }
 
@@ -37,14 +37,14 @@ export async function openBasesFor(
 ): Promise<OpenBases> {
   const child = output === STDOUT ? undefined : output;
   const paths: string[] = [];
-  const chosen: ChosenBase[] = [];
+  let chosen: ChosenBase[] | undefined;
   for (const base of options.bases ?? []) {
     const directory = autoDirectory(base);
     if (directory === undefined) paths.push(base);
-    else chosen.push(...(await chooseFrom(directory, output, sketchOf)));
+    else chosen = [...(chosen ?? []), ...(await chooseFrom(directory, output, sketchOf))];
   }
   for (const path of paths) checkNotOutput(path, child);
-  const open = await openBases([...paths, ...chosen.map(({ path }) => path)], child, options);
+  const open = await openBases([...paths, ...(chosen ?? []).map(({ path }) => path)], child, options);
   return { ...open, chosen };
 }
 

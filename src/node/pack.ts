@@ -40,8 +40,8 @@ export interface PackOptions extends Omit<WriterOptions, "bases">, BaseOptions {
 export interface PackResult extends WrittenArchive {
   /** What was left out or changed meanwhile. The archive of the rest is good. */
   readonly warnings: readonly Warning[];
-  /** Bases that `auto:DIR` has chosen. */
-  readonly chosenBases: readonly ChosenBase[];
+  /** Bases that `auto:DIR` has chosen; undefined when nobody asked for it. */
+  readonly chosenBases: readonly ChosenBase[] | undefined;
 }
 
 /** What can go wrong with one file of a tree without ending the packing. */

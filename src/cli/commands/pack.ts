@@ -165,6 +165,7 @@ function isLoss({ code }: Warning): boolean {
 
 /** What `auto:DIR` has chosen, and why. */
 function chosenLines(chosen: readonly ChosenBase[]): string[] {
+  if (chosen.length === 0) return ["base: none, no archive there has enough of the chunks by its sketch"];
   return chosen.map(({ path, gain }, at) => {
     const share = `${at === 0 ? "" : "another "}${Math.round(gain * 100)} % of the chunks`;
     return `base: ${printable(path)}, which has ${share} by its sketch`;
@@ -234,8 +235,7 @@ async function run(paths: readonly string[], options: Options, calling: Calling)
     written: result,
     seconds,
     warnings,
-    ...(chosenBases.length === 0 ? {} : { extra: { chosen_bases: chosenBases.map(chosenDocument) } }),
-    lines: chosenLines(chosenBases),
+    ...(chosenBases && { extra: { chosen_bases: chosenBases.map(chosenDocument) }, lines: chosenLines(chosenBases) }),
   };
   await tellWritten(told, { json: options.json === true, quiet, onStdout: carriesData });
   calling.finish(warnings.some(isLoss) ? EXIT.outside : EXIT.done);
