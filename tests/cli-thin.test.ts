@@ -126,10 +126,7 @@ test("auto:DIR picks what has most of the input, says what and why, and picks no
   expect(hexz(["pack", "noise", "noise.hxz"], { cwd }).code).toBe(0);
   writeFileSync(join(cwd, "broken.hxz"), "HEXZ and no more");
   const { code, stdout } = hexz(["pack", "third", "auto.hxz", "--base", "auto:."], { cwd });
-  expect([code, stdout.split("\n")[0]]).toEqual([
-    0,
-    "base: third.hxz, which has 100 % of the chunks by its sketch",
-  ]);
+  expect([code, stdout.split("\n")[0]]).toEqual([0, "base: third.hxz, which has 100 % of the chunks by its sketch"]);
   expect(inspect(cwd, "auto.hxz").chunks.unique).toBe(0);
   const { document } = hexzJson(["pack", "first", "again.hxz", "--base", "auto:."], { cwd });
   expect(document.chosen_bases.length).toBeGreaterThan(0);
