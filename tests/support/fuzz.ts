@@ -15,7 +15,7 @@ import { decodeRoot } from "../../src/core/format/root.ts";
 import { decodeTreeInner, decodeTreeLeaf } from "../../src/core/format/tree-page.ts";
 import { createPortableEngine } from "../../src/core/portable-engine.ts";
 import { checkArchive } from "../../src/core/read/check.ts";
-import { entriesOf, packPlan } from "./archives.ts";
+import { entriesOf, idOf, packBases, packPlan } from "./archives.ts";
 import { codeOf, isWhole, openQuickly, outcomeOf, type Truth, truthOf, WrongOutcome } from "./outcomes.ts";
 import { randomFrom } from "./random.ts";
 import { decodeReference, type ReferenceArchive } from "./reference.ts";
@@ -54,15 +54,19 @@ function pagesOf(bytes: Uint8Array): Page[] {
   return pages;
 }
 
-const SEEDS = ["empty-file", "stream-hello", "fills", "tree-lz4", "tree-none", "duplicates"];
+const SEEDS = ["empty-file", "stream-hello", "fills", "tree-lz4", "tree-none", "duplicates", "thin"];
+
+async function seedOf(name: string, bytes: Uint8Array, parents: Uint8Array[]): Promise<Seed> {
+  return { name, bytes, truth: await truthOf(bytes, parents), pages: pagesOf(bytes) };
+}
 
 export async function loadSeeds(): Promise<Seed[]> {
   const plans = samplePlans();
-  const archives: [string, Uint8Array][] = [["deep", forge({ ...treePlan, originalSize: 156, deep: true }).file]];
-  for (const name of SEEDS) archives.push([name, await packPlan(plans[name]!)]);
-  const seeds: Seed[] = [];
-  for (const [name, bytes] of archives) {
-    seeds.push({ name, bytes, truth: await truthOf(bytes), pages: pagesOf(bytes) });
+  const deep = forge({ ...treePlan, originalSize: 156, deep: true }).file;
+  const seeds = [await seedOf("deep", deep, [])];
+  for (const name of SEEDS) {
+    const plan = plans[name]!;
+    seeds.push(await seedOf(name, await packPlan(plan), await packBases(plan.bases)));
   }
   return seeds;
 }
@@ -134,8 +138,8 @@ function changedAndSealed(seed: Seed, random: Random): Uint8Array {
 }
 
 /** Opens, lists, reads and checks an archive that says what it likes: it must agree with itself and the reference. */
-async function readSealed(bytes: Uint8Array, compared: boolean): Promise<string> {
-  const archive = await openQuickly(bytes);
+async function readSealed(bytes: Uint8Array, parents: readonly Uint8Array[], compared: boolean): Promise<string> {
+  const archive = await openQuickly(bytes, parents);
   const bulk = new Map<number, Uint8Array | number>();
   const ends = new Map<number, number>();
   let whole = true;
@@ -167,7 +171,7 @@ async function readSealed(bytes: Uint8Array, compared: boolean): Promise<string>
   }
   const { problems } = await checkArchive(archive);
   for (const { code } of problems) codeOf(new HexzError(code as never, ""));
-  if (compared) await compareWithReference(archive, bytes, whole);
+  if (compared) await compareWithReference(archive, bytes, parents, whole);
   await entriesOf(archive);
   return problems.length === 0 ? "right" : problems[0]!.code;
 }
@@ -176,11 +180,12 @@ async function readSealed(bytes: Uint8Array, compared: boolean): Promise<string>
 async function compareWithReference(
   archive: Awaited<ReturnType<typeof openQuickly>>,
   bytes: Uint8Array,
+  parents: readonly Uint8Array[],
   whole: boolean,
 ): Promise<void> {
   let reference: ReferenceArchive;
   try {
-    reference = decodeReference(bytes);
+    reference = decodeReference(bytes, { parents: new Map(parents.map((parent) => [idOf(parent), parent])) });
   } catch {
     return;
   }
@@ -205,7 +210,7 @@ export async function fuzzArchive(
   const bytes = sealed ? changedAndSealed(seed, random) : mangle(seed.bytes, random);
   keep(bytes);
   try {
-    if (sealed) return await readSealed(bytes, random(10) === 0);
+    if (sealed) return await readSealed(bytes, seed.truth.parents, random(10) === 0);
     const outcome = await outcomeOf(bytes, seed.truth);
     return outcome.open !== "right" ? outcome.open : isWhole(outcome) ? "right" : "partly";
   } catch (error) {
@@ -223,7 +228,7 @@ export function decodersOf(seeds: readonly Seed[]) {
     for (const { start, end, kind } of pages) {
       const payload = decodePageBody(bytes.subarray(start + PAGE_FRAME_LENGTH, end), kind as 1, "a seed", engine);
       const expected = { start: 0, span: truth.addresses.length };
-      const names = { parents: 0, dictionaries: 0 };
+      const names = { parents: truth.parents.length, dictionaries: 0 };
       const place = { path: "" as ByteString, count: truth.entries.length };
       if (kind === PAGE_KIND.root) add("root", payload, (input) => decodeRoot(input, "x"));
       if (kind === PAGE_KIND.indexLeaf)

@@ -123,6 +123,16 @@ function checkBlocks({ index, root }: State): void {
     rule(at === block.plainLength, `the block ${block.key} holds ${block.plainLength} bytes, its chunks ${at}`);
     rule(!root.features.oneChunkBlocks || chunks.length === 1, `the block ${block.key} holds ${chunks.length} chunks`);
   }
+  if (root.state === 1) checkBlockOrder([...ranges.keys()].filter((block) => block.archive === 0));
+}
+
+/** @param blocks as chunks name them first */
+function checkBlockOrder(blocks: Block[]): void {
+  let at = 0;
+  for (const block of blocks) {
+    rule(block.offset >= at, `the block ${block.key} is named after one behind it`);
+    at = block.offset;
+  }
 }
 
 /** What is chunked on its own: streams, and files that are not another name of one. */
