@@ -28,6 +28,9 @@ export const CASES = [
   { id: "pack-fixed-tar", input: "tar", build: packFixed },
   { id: "pack-fixed-image", input: "image", build: packFixed },
   { id: "pack-fixed-tree", input: "tree", build: packFixed },
+  { id: "repack-tar", input: "tar", build: repack },
+  { id: "repack-image", input: "image", build: repack },
+  { id: "child-tree", input: "versions", build: child },
   { id: "extract-lz4", input: "tar", build: extractLz4 },
   { id: "extract-tree", input: "tree", build: extractTree },
   { id: "random-fixed", input: "tar", build: randomRead },
@@ -54,16 +57,21 @@ function ourContenders({ engines, withOurs, out }) {
   const each = (make) => (withOurs ? engines.map(make) : []);
   const isImage = (input) => input.endsWith(".img");
   return {
-    pack: (input, options, { suffix = "", only = engines } = {}) =>
+    /** `after` is packed first and is the base. */
+    pack: (input, options, { suffix = "", only = engines, after } = {}) =>
       each((engine) => {
         if (!only.includes(engine)) return null;
         const output = join(out, "out-ours.hxz");
-        const source = isImage(input) ? { disk: input } : { inputs: [input] };
-        const argv = ours.packCommand({ ...source, output, engine, ...options });
+        const base = join(out, "in-ours.hxz");
+        const command = (path, file, more) => {
+          const source = isImage(path) ? { disk: path } : { inputs: [path] };
+          return ours.packCommand({ ...source, output: file, engine, ...options, ...more });
+        };
         return {
           id: `ours${suffix}:${engine}`,
           label: `**ours**${suffix.replace("-", " ")}, ${engine}`,
-          argv,
+          ...(after && { setup: { argv: command(after, base), output: base } }),
+          argv: command(input, output, after && { base }),
           output,
           packs: true,
         };
@@ -152,6 +160,28 @@ function packBorg({ name, path, tools }) {
     title: `pack lz4 + CDC 16/64/256K, ${name}`,
     contenders: [tools.pack(path, { settings: cdc64wide }), tools.borg(path)],
     comparisons: [speed("borg", 2, 3), size("borg")],
+  };
+}
+
+function repack({ name, path, tools }) {
+  return {
+    title: `pack unchanged data with --base, lz4, ${name}`,
+    contenders: [tools.pack(path, { settings: cdc64wide }, { after: path }), tools.readers(path)],
+    comparisons: [speed("cat"), speed("b3sum"), { metric: "share", peer: "copy", atLeast: 0.5 }],
+  };
+}
+
+function child({ path, tools }) {
+  const [before, after] = ["before", "after"].map((name) => join(path, name));
+  return {
+    title: "the second version of a package, zstd 3",
+    contenders: [
+      tools.pack(after, { settings: cdc64wide, compression: "zstd", level: 3 }, { after: before }),
+      tools.borg(after, { after: before, compression: "zstd,3" }),
+      tools.zstdPatch(`${before}.tar`, `${after}.tar`),
+      tools.xdelta(`${before}.tar`, `${after}.tar`),
+    ],
+    comparisons: ["borg", "zstd-patch", "xdelta3"].flatMap((peer) => [speed(peer), { metric: "size", peer }]),
   };
 }
 

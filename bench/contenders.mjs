@@ -3,7 +3,7 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { runCommand } from "./run.mjs";
+import { runCommand, sizeOf } from "./run.mjs";
 
 const HEXZ_DRIVER = fileURLToPath(new URL("hexz.py", import.meta.url));
 const HEXZ_READER = fileURLToPath(new URL("random-read.py", import.meta.url));
@@ -70,8 +70,11 @@ export function peerContenders({ paths, python, hexz }, { out, dataDirectory }) 
     };
   }
 
-  /** Chunks of 16, 64 and 256 KiB. A fresh repository and a fresh cache each time, made outside the clock. */
-  function borg(input) {
+  /**
+   * Chunks of 16, 64 and 256 KiB. A fresh repository and a fresh cache each time, made outside the clock; with `after`,
+   * that is archived there first, and only what comes on top counts.
+   */
+  function borg(input, { after, compression = "lz4" } = {}) {
     if (!has("borg")) return null;
     const repository = output("borg");
     const home = join(dataDirectory, "borg-home");
@@ -80,13 +83,45 @@ export function peerContenders({ paths, python, hexz }, { out, dataDirectory }) 
       BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK: "yes",
       BORG_RELOCATED_REPO_ACCESS_IS_OK: "yes",
     };
+    const options = ["--compression", compression, "--chunker-params", "buzhash,14,18,16,4095"];
+    const create = (name, path) => [paths.borg, "create", ...options, `${repository}::${name}`, path];
     async function prepare() {
       rmSync(home, { recursive: true, force: true });
       await runCommand([paths.borg, "init", "-e", "none", repository], { env });
+      if (after === undefined) return 0;
+      await runCommand(create("before", after), { env });
+      return sizeOf(repository);
     }
-    const options = ["--compression", "lz4", "--chunker-params", "buzhash,14,18,16,4095"];
-    const argv = [paths.borg, "create", ...options, `${repository}::bench`, input];
-    return { id: "borg", label: "borg lz4 16/64/256K", env, prepare, argv, output: repository };
+    const label = `borg ${compression} 16/64/256K${after === undefined ? "" : ", second archive"}`;
+    return { id: "borg", label, env, prepare, argv: create("bench", input), output: repository };
+  }
+
+  function zstdPatch(from, to) {
+    if (!has("zstd")) return null;
+    const file = output("out.patch.zst");
+    const argv = [paths.zstd, "-3", "-T2", "--long=27", "-q", "-f", `--patch-from=${from}`, to, "-o", file];
+    return { id: "zstd-patch", label: "zstd -3 --patch-from", argv, output: file };
+  }
+
+  function xdelta(from, to) {
+    if (!has("xdelta3")) return null;
+    const file = output("out.xdelta");
+    return {
+      id: "xdelta3",
+      label: "xdelta3 -e",
+      argv: [paths.xdelta3, "-f", "-e", "-s", from, to, file],
+      output: file,
+    };
+  }
+
+  /** How fast the input can be read at all, and be hashed. */
+  function readers(input) {
+    const file = output("out.copy");
+    return [
+      { id: "cat", label: "cat > /dev/null", argv: pipeline('cat "$1" > /dev/null', input) },
+      has("b3sum") ? { id: "b3sum", label: "b3sum", argv: [paths.b3sum, "--num-threads", "2", input] } : null,
+      { id: "copy", label: "a copy", argv: ["cp", "--sparse=never", input, file], output: file },
+    ];
   }
 
   /** @param {{ compression: string, cdc: boolean }} settings */
@@ -165,6 +200,9 @@ export function peerContenders({ paths, python, hexz }, { out, dataDirectory }) 
     tarLz4Extract,
     squashfs,
     borg,
+    zstdPatch,
+    xdelta,
+    readers,
     hexz055Pack,
     hexz082Pack,
     hexz055Extract,

@@ -39,13 +39,16 @@ const TREE_BYTES = 525 * MB;
 const LARGEST_TREE_FILE = 16 * MB;
 const FIXED_TIME = 1_700_000_000;
 
-const INPUTS = { tar: "usr.tar", image: "usr.img", random: "random.bin", tree: "tree" };
+/** Two releases of a large package. */
+const VERSIONS = { before: "next@15.3.0", after: "next@15.3.1" };
+
+const INPUTS = { tar: "usr.tar", image: "usr.img", random: "random.bin", tree: "tree", versions: "versions" };
 
 /**
  * Makes what is not there yet.
  * @param {string} directory
  * @param {{ needed: Set<string>, paths: Record<string, string>, denseImage: boolean, log: (line: string) => void }} options
- * @returns {Promise<Record<string, { path: string, size: number, note: string }>>} by name: tar, image, random, tree
+ * @returns {Promise<Record<string, { path: string, size: number, note: string }>>} by name: tar, image, random, tree, versions
  */
 export async function makeData(directory, { needed, paths, denseImage, log }) {
   mkdirSync(directory, { recursive: true });
@@ -56,6 +59,7 @@ export async function makeData(directory, { needed, paths, denseImage, log }) {
     image: (path) => makeImage(path, join(directory, INPUTS.tar), paths),
     random: makeRandom,
     tree: makeTree,
+    versions: (path) => makeVersions(path, paths),
   };
   if (needed.has("image")) needed.add("tar");
   for (const name of Object.keys(INPUTS)) {
@@ -174,6 +178,20 @@ async function makeImage(path, tarFile, { tar, mke2fs }) {
   }
   const holes = 1 - (statSync(path).blocks * 512) / IMAGE_BYTES;
   return `ext4, ${Math.round(emptyShare(path) * 100)} % zero, ${Math.round(holes * 100)} % holes`;
+}
+
+/** As directories and as tars of these, from the npm registry. */
+async function makeVersions(path, { tar }) {
+  mkdirSync(path, { recursive: true });
+  for (const [name, release] of Object.entries(VERSIONS)) {
+    const packed = (await runCommand(["npm", "pack", release, "--silent"], { cwd: path })).trim();
+    const directory = join(path, name);
+    mkdirSync(directory);
+    await runCommand([tar, "-xzf", join(path, packed), "-C", directory]);
+    await runCommand([tar, "--sort=name", "-C", directory, "-cf", `${directory}.tar`, "."]);
+    rmSync(join(path, packed));
+  }
+  return `${VERSIONS.before} and ${VERSIONS.after}`;
 }
 
 /** The same image with its holes written out, for a run in which no contender can skip them. */

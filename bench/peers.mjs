@@ -10,6 +10,8 @@ const DEBIAN_TOOLS = {
   zstd: { package: "zstd", version: ["--version"] },
   borg: { package: "borgbackup", version: ["--version"] },
   mksquashfs: { package: "squashfs-tools", version: ["-version"] },
+  xdelta3: { package: "xdelta3", version: ["-V"] },
+  b3sum: { package: "b3sum", version: ["--version"] },
   tar: { package: "tar", version: ["--version"] },
   mke2fs: { package: "e2fsprogs", version: ["-V"], places: ["/usr/sbin", "/sbin"] },
   time: { package: "time", version: ["--version"], mustBeFile: true },

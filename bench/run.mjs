@@ -128,7 +128,7 @@ export function removeOutput(path) {
  *
  * contender: { argv, env?, output?, sync?, prepare?, reports?, timeoutSeconds? }
  * - `output`: the file or directory it makes: removed before, fsynced after (unless `sync` is false: tmpfs), measured, removed.
- * - `prepare`: untimed work before the run.
+ * - `prepare`: untimed work before the run. Where it makes part of the output, it gives the size of that part.
  * - `reports`: its standard output is one JSON document, kept as `report`.
  *
  * @param {{ timeTool: string | null, scratch: string, verify?: () => Promise<void> }} context
@@ -139,7 +139,7 @@ export async function timedRun(contender, { timeTool, scratch, verify }) {
   const statFile = join(scratch, "time.txt");
   removeOutput(output);
   if (output) mkdirSync(dirname(output), { recursive: true });
-  await prepare?.();
+  const preparedBytes = (await prepare?.()) ?? 0;
   await runCommand(["sync"]);
 
   // GNU time starts the command from its own small process: a child forked from here would inherit this one's peak.
@@ -168,7 +168,7 @@ export async function timedRun(contender, { timeTool, scratch, verify }) {
   }
   if (output) {
     if (!existsSync(output)) throw new Error(`${argv.join(" ")} succeeded and made no ${output}`);
-    sample.outputBytes = sizeOf(output);
+    sample.outputBytes = sizeOf(output) - preparedBytes;
   }
   if (reports) sample.report = JSON.parse(stdout);
   await verify?.();

@@ -63,6 +63,13 @@ const METRICS = {
     unit: " ms",
     sign: "+",
   },
+  /** Of what there was to pack, in per cent. */
+  share: {
+    value: (own, peer) => (own.outputBytes / peer.outputBytes) * 100,
+    peer: (peer) => `${megabytes(peer.outputBytes)} MB`,
+    less: true,
+    unit: " %",
+  },
   memory: { value: (own) => own.peakBytes / MB, digits: 0, less: true, unit: " MB", sign: "" },
 };
 
@@ -99,7 +106,7 @@ export function compare(results, engines) {
         const gross = comparison.net ? metric.value(own, peer.summary, false) : undefined;
         return { value, gross, verdict: judge(comparison, value) };
       });
-      const about = { size: ": size", latency: "", extra: "" }[comparison.metric] ?? ": speed";
+      const about = { size: ": size", share: ": size", latency: "", extra: "" }[comparison.metric] ?? ": speed";
       const suffix = comparison.suffix ? ` (${comparison.suffix.slice(1).replaceAll("-", " ")})` : "";
       const measure = `${result.title}${suffix}${about} vs ${peer?.label ?? comparison.peer}`;
       return {
