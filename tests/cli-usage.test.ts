@@ -72,6 +72,10 @@ test("wrong values and missing arguments exit with 2", () => {
     ["pack", "a", "b", "--workers", "0"],
     ["cat", "a", "b", "--range", "x"],
     ["check", "a", "--sample", "101%"],
+    ["convert", "a", "b"],
+    ["convert", "zip", "a", "b"],
+    ["convert", "--to", "zip", "a", "b"],
+    ["convert", "--to", "raw", "a"],
   ]) {
     const { code, stdout, stderr } = hexz(args);
     expect([args, code, stdout]).toEqual([args, 2, ""]);
@@ -105,6 +109,8 @@ test("options of later versions answer not_available, and are not accepted", asy
     ...LATER_WRITING.map((flag) => ["pack", "a", "b", ...withValue(flag)]),
     ...LATER_READING.flatMap((flag) => reading.map((name) => [name, "a", ...withValue(flag)])),
     ["pack", "a", "b", "--format", "1"],
+    ["convert", "safetensors", "a", "b"],
+    ["convert", "--to", "qcow2", "a", "b"],
     ["pack", "b", "--disk", "a", "--disk-format", "qcow2"],
     ["check", "a", "--remote-parents"],
     ["inspect", "https://example.org/a.hxz"],
@@ -123,6 +129,7 @@ test("a missing archive is exit code 3, also as a document", () => {
   const otherArguments: Record<string, string[]> = {
     flatten: ["/nowhere/output.hxz"],
     rebase: [missing, "/nowhere/output.hxz"],
+    convert: ["/nowhere/output", "--to", "raw"],
   };
   for (const name of NAMES.filter((known) => known !== "pack" && known !== "cat")) {
     const { code, document } = hexzJson([name, missing, ...(otherArguments[name] ?? [])]);

@@ -36,6 +36,11 @@ export const GROUPS: readonly { readonly title: string; readonly commands: reado
         summary: "pack files, directories or images into an archive",
         load: async () => (await import("./commands/pack.ts")).pack,
       },
+      {
+        name: "convert",
+        summary: "make an archive of another format's files, or the other way round",
+        load: async () => (await import("./commands/convert.ts")).convert,
+      },
     ],
   },
   {
@@ -88,7 +93,7 @@ export const GROUPS: readonly { readonly title: string; readonly commands: reado
 
 export const LATER_COMMANDS: ReadonlySet<string> = new Set(
   (
-    "build convert diff ls log analyze predict overlay commit keygen sign verify keys repair mount " +
+    "build diff ls log analyze predict overlay commit keygen sign verify keys repair mount " +
     "unmount serve boot install snap checkout status shell remote push pull bench doctor"
   ).split(" "),
 );

@@ -20,6 +20,12 @@ The bytes depend on the input, the options and the engine, not on workers, clock
 \`--json\`: \`path, archive_id, original_size, compressed_size, compression_ratio, chunks {total, unique, unique_bytes, duplicate,
 duplicate_bytes, parent, parent_bytes, zero, zero_bytes}, blocks {count, stored_bytes, by_codec}, seconds, warnings\`.`,
 
+  convert: `The archive is made like that of \`pack\`, with the same options, refusals and document. \`auto\` takes the format that the
+first INPUT looks like. What the archive cannot hold is in \`warnings\`; where that loses an entry, the exit code is 1.
+
+\`--to raw\` writes the one stream or file, or that of \`--path\`; zeros become holes. \`--json\`: \`path\` (OUTPUT)\`, format, bytes,
+warnings\`. Formats of later versions are refused with \`not_available\`.`,
+
   extract: `An archive that was made of a single stream or file goes into the file DEST, any other one into the directory DEST, which
 may exist; the streams \`disk\` and \`memory\` become files of these names in it. With PATHs, patterns or
 \`--strip-components\`, DEST is always a directory; a directory as PATH means everything in it, and paths are kept whole.

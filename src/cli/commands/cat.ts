@@ -25,7 +25,6 @@ import { isTerminal } from "../terminal.ts";
 
 /** Ranges up to this are not worth threads and native codecs, which take longer to load. */
 const SMALL = 2 * 1024 * 1024;
-const FILL_PIECE = 64 * 1024;
 
 function define() {
   const command = new Command("hexz cat")
@@ -69,9 +68,10 @@ async function findFile(archive: Archive, path: string | undefined): Promise<Arc
 }
 
 async function copyRange(source: RangeSource, path: string | undefined, options: Options): Promise<void> {
-  const [{ createStdoutSink }, { openArchiveSource }] = await Promise.all([
+  const [{ createStdoutSink }, { openArchiveSource }, { writeRange }] = await Promise.all([
     import("../../node/file-sink.ts"),
     import("../../node/archive.ts"),
+    import("../../node/write-range.ts"),
   ]);
   const { engine } = options;
   const sink = createStdoutSink();
@@ -91,23 +91,11 @@ async function copyRange(source: RangeSource, path: string | undefined, options:
   const quiet = options.quiet === true || options.silent === true || isTerminal("stdout");
   const progress = createProgress(options.progress, quiet, "reading", end - start);
   try {
-    for await (const parts of archive.bulk([{ start: file.start + start, end: file.start + end }])) {
-      for (const part of parts) {
-        if ("error" in part) throw part.error;
-        const length = part.end - part.start;
-        if ("bytes" in part) await sink.write(part.bytes);
-        else await writeFill(sink, part.fill, length);
-        progress.add(length);
-      }
-    }
+    const range = { start: file.start + start, end: file.start + end };
+    await writeRange(archive, range, sink, progress.add);
   } finally {
     progress.end();
   }
-}
-
-async function writeFill(sink: { write(bytes: Uint8Array): void | Promise<void> }, value: number, length: number) {
-  const piece = new Uint8Array(Math.min(length, FILL_PIECE)).fill(value);
-  for (let left = length; left > 0; left -= piece.length) await sink.write(piece.subarray(0, left));
 }
 
 async function run(path: string, inner: string | undefined, options: Options, calling: Calling): Promise<void> {

@@ -1,40 +1,18 @@
 // `hexz pack`: inputs and images into one archive.
 
-import { lstatSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { Argument, Command, Option } from "@commander-js/extra-typings";
-import { HexzError, type Warning } from "../../core/errors.ts";
-import type { ChosenBase } from "../../node/auto-bases.ts";
+import { HexzError } from "../../core/errors.ts";
 import { fromSystemError } from "../../node/errors.ts";
-import type { PackOptions, PackResult } from "../../node/pack.ts";
+import type { PackOptions } from "../../node/pack.ts";
 import type { Calling, CommandSpec } from "../catalogue.ts";
-import { asUsage, EXIT } from "../exit-codes.ts";
+import { EXIT } from "../exit-codes.ts";
 import { refuseUrl } from "../open.ts";
-import {
-  BASE,
-  collect,
-  countParser,
-  ENGINE,
-  FORCE,
-  JSON_OPTION,
-  LATER_WRITING,
-  notAvailable,
-  PARENT_DIR,
-  PROGRESS,
-  QUIET,
-  refuseLater,
-  SILENT,
-  sizeParser,
-  WORKERS,
-} from "../options.ts";
-import { createProgress } from "../progress.ts";
-import { isTerminal } from "../terminal.ts";
-import { printable } from "../text.ts";
-import { tellWritten } from "../written.ts";
-
-const STDOUT = "-";
+import { collect, LATER_WRITING, notAvailable, refuseLater } from "../options.ts";
+import { withCodingOptions, withOutputOptions, writeArchive } from "../writing-options.ts";
 
 function define() {
-  const command = new Command("hexz pack")
+  const pack = new Command("hexz pack")
     .summary("pack files, directories or images into an archive")
     .description("Packs files, directories, images or standard input (-) into one archive.")
     .usage("[options] INPUT... OUTPUT\n       hexz pack [options] OUTPUT --disk IMAGE [--memory DUMP]")
@@ -46,33 +24,8 @@ function define() {
       ),
     )
     .option("--disk <image>", "pack a disk image as the stream disk, as it is")
-    .option("--memory <dump>", "pack a memory dump as the stream memory")
-    .addOption(
-      new Option("--compression <codec>", "how blocks are coded")
-        .choices(["lz4", "zstd", "none"] as const)
-        .default("lz4" as const),
-    )
-    .addOption(new Option("--level <number>", "of zstd: 1 to 19 (default: 3)").argParser(countParser(1)))
-    .addOption(
-      new Option(
-        "--chunking <method>",
-        "cut by content (FastCDC), or at multiples of the block size (default: cdc)",
-      ).choices(["cdc", "fixed"] as const),
-    )
-    .addOption(new Option("--cdc", "the same as --chunking cdc").conflicts("chunking"))
-    .addOption(
-      new Option(
-        "--block-size <size>",
-        "plaintext that is coded together, 4K to 16M: the unit of a random read (default: 64K)",
-      ).argParser(sizeParser),
-    )
-    .addOption(new Option("--min-chunk <size>", "default: 16K, or a quarter of a smaller block").argParser(sizeParser))
-    .addOption(
-      new Option("--avg-chunk <size>", "a power of two; default: 64K, or a smaller block's size").argParser(sizeParser),
-    )
-    .addOption(new Option("--max-chunk <size>", "default: 256K, or four times a smaller block").argParser(sizeParser))
-    .addOption(BASE)
-    .addOption(PARENT_DIR)
+    .option("--memory <dump>", "pack a memory dump as the stream memory");
+  const walking = withCodingOptions(pack)
     .addOption(
       new Option("--disk-format <format>", "what --disk is; raw is taken as it is, whatever it looks like")
         .choices(["raw", "qcow2"] as const)
@@ -83,17 +36,8 @@ function define() {
     )
     .addOption(new Option("--exclude-from <file>", "patterns from a file; repeatable").argParser(collect))
     .option("--one-file-system", "do not enter other file systems")
-    .option("--dereference", "pack what symlinks point to")
-    .option("--note <text>", "a text to keep in the metadata")
-    .addOption(new Option("--format <number>", "of the archive").choices(["1", "2"] as const).default("2" as const))
-    .option("--dry-run", "do everything but write")
-    .addOption(FORCE)
-    .addOption(WORKERS)
-    .addOption(ENGINE)
-    .addOption(PROGRESS)
-    .addOption(QUIET)
-    .addOption(SILENT)
-    .addOption(JSON_OPTION);
+    .option("--dereference", "pack what symlinks point to");
+  const command = withOutputOptions(walking);
   refuseLater(command, LATER_WRITING);
   return command;
 }
@@ -120,26 +64,6 @@ function planOf(
   return { inputs, streams, output };
 }
 
-function checkAvailable({ format, diskFormat }: Options): void {
-  if (format === "1") throw notAvailable("--format 1");
-  if (diskFormat === "qcow2") throw notAvailable("--disk-format qcow2");
-}
-
-/** The moment that SOURCE_DATE_EPOCH names; without it an archive does not tell when it was made. */
-function createdTime(): string | undefined {
-  const text = process.env.SOURCE_DATE_EPOCH;
-  if (text === undefined || text === "") return undefined;
-  const time = new Date(Number(text) * 1000);
-  if (/^\d+$/.test(text) && !Number.isNaN(time.getTime())) return time.toISOString();
-  throw new HexzError("usage", `SOURCE_DATE_EPOCH is "${text}"; it must be a number of seconds since 1970`);
-}
-
-function metadataOf({ note }: Options): Record<string, unknown> | undefined {
-  const created = createdTime();
-  if (note === undefined && created === undefined) return undefined;
-  return { ...(note === undefined ? {} : { note }), ...(created === undefined ? {} : { created }) };
-}
-
 function patternsOf({ exclude = [], excludeFrom = [] }: Options): string[] {
   const files = excludeFrom.map((path) => {
     try {
@@ -151,98 +75,24 @@ function patternsOf({ exclude = [], excludeFrom = [] }: Options): string[] {
   return [...exclude, ...files];
 }
 
-/** A dry run refuses what the real one would refuse. */
-function checkDryRun(output: string, options: Options): void {
-  if (options.dryRun !== true || options.force === true || output === STDOUT) return;
-  if (lstatSync(output, { throwIfNoEntry: false }) === undefined) return;
-  throw new HexzError("output_exists", `${output} exists already`, { hint: "--force replaces it" });
-}
-
-/** Sockets and what this machine cannot keep are notes; anything else was to be in the archive and is not. */
-function isLoss({ code }: Warning): boolean {
-  return code !== "unsupported";
-}
-
-/** What `auto:DIR` has chosen, and why. */
-function chosenLines(chosen: readonly ChosenBase[]): string[] {
-  if (chosen.length === 0) return ["base: none, no archive there has enough of the chunks by its sketch"];
-  return chosen.map(({ path, gain }, at) => {
-    const share = `${at === 0 ? "" : "another "}${Math.round(gain * 100)} % of the chunks`;
-    return `base: ${printable(path)}, which has ${share} by its sketch`;
-  });
-}
-
-function chosenDocument({ path, gain }: ChosenBase): object {
-  return { path, estimated_share: Math.round(gain * 1000) / 1000 };
-}
-
 async function run(paths: readonly string[], options: Options, calling: Calling): Promise<void> {
-  checkAvailable(options);
-  const plan = planOf(paths, options);
-  const { output } = plan;
-  const carriesData = output === STDOUT && options.dryRun !== true;
-  if (carriesData) calling.claimStdout();
-  if (carriesData && isTerminal("stdout")) {
-    throw new HexzError("usage", "an archive is not for a terminal", { hint: "redirect standard output" });
-  }
-  checkDryRun(output, options);
-  const quiet = options.quiet === true || options.silent === true;
-  const metadata = metadataOf(options);
+  if (options.diskFormat === "qcow2") throw notAvailable("--disk-format qcow2");
+  const { output, ...plan } = planOf(paths, options);
   const exclude = patternsOf(options);
-  const { pack: packPaths } = await import("../../node/pack.ts");
-  const progress = createProgress(options.progress, quiet, "packing");
-  const start = performance.now();
-  const { compression, level, chunking, blockSize, minChunk, avgChunk, maxChunk, workers, engine } = options;
-  const { base: bases, parentDir: parentDirs } = options;
-  const sizes = defined({
-    blockSize,
-    chunking,
-    level,
-    minChunk,
-    avgChunk,
-    maxChunk,
-    workers,
-    metadata,
-    bases,
-    parentDirs,
-  });
-  let result: PackResult;
-  try {
-    result = await packPaths({
-      ...plan,
-      ...sizes,
-      compression,
-      engine,
-      force: options.force === true,
-      dryRun: options.dryRun === true,
-      walk: {
-        exclude,
-        oneFileSystem: options.oneFileSystem === true,
-        dereference: options.dereference === true,
-      },
-      onTotal: progress.expect,
-      onProgress: progress.add,
-    });
-  } catch (error) {
-    throw asUsage(error);
-  } finally {
-    progress.end();
-  }
-  const seconds = (performance.now() - start) / 1000;
-  const { warnings, chosenBases } = result;
-  const told = {
+  const { oneFileSystem = false, dereference = false } = options;
+  await writeArchive({
     output,
-    written: result,
-    seconds,
-    warnings,
-    ...(chosenBases && { extra: { chosen_bases: chosenBases.map(chosenDocument) }, lines: chosenLines(chosenBases) }),
-  };
-  await tellWritten(told, { json: options.json === true, quiet, onStdout: carriesData });
-  calling.finish(warnings.some(isLoss) ? EXIT.outside : EXIT.done);
-}
-
-function defined<T extends object>(values: T): { [Key in keyof T]?: Exclude<T[Key], undefined> } {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
+    options,
+    calling,
+    doing: "packing",
+    async make(making, progress) {
+      const { pack: packPaths } = await import("../../node/pack.ts");
+      const walk = { exclude, oneFileSystem, dereference };
+      return packPaths({ ...making, ...plan, walk, onTotal: progress.expect });
+    },
+    // Sockets and what this machine cannot keep are notes; anything else was to be in the archive and is not.
+    exitCode: ({ code }) => (code === "unsupported" ? EXIT.done : EXIT.outside),
+  });
 }
 
 export const pack: CommandSpec = {

@@ -1,0 +1,181 @@
+// What the commands that make archives have in common: options, what they say to the library, and the result.
+
+import { lstatSync } from "node:fs";
+import { type Command, Option, type OptionValues } from "@commander-js/extra-typings";
+import { HexzError, type Warning } from "../core/errors.ts";
+import type { ChosenBase } from "../node/auto-bases.ts";
+import type { MadeArchive, MakeOptions } from "../node/make-archive.ts";
+import type { Calling } from "./catalogue.ts";
+import { asUsage, EXIT } from "./exit-codes.ts";
+import {
+  BASE,
+  countParser,
+  ENGINE,
+  FORCE,
+  JSON_OPTION,
+  notAvailable,
+  PARENT_DIR,
+  PROGRESS,
+  QUIET,
+  SILENT,
+  sizeParser,
+  WORKERS,
+} from "./options.ts";
+import { createProgress, type Progress } from "./progress.ts";
+import { isTerminal } from "./terminal.ts";
+import { printable } from "./text.ts";
+import { tellWritten } from "./written.ts";
+
+const STDOUT = "-";
+
+/** How blocks and chunks are made. */
+export function withCodingOptions<Arguments extends unknown[], Options extends OptionValues>(
+  command: Command<Arguments, Options>,
+) {
+  return command
+    .addOption(
+      new Option("--compression <codec>", "how blocks are coded")
+        .choices(["lz4", "zstd", "none"] as const)
+        .default("lz4" as const),
+    )
+    .addOption(new Option("--level <number>", "of zstd: 1 to 19 (default: 3)").argParser(countParser(1)))
+    .addOption(
+      new Option(
+        "--chunking <method>",
+        "cut by content (FastCDC), or at multiples of the block size (default: cdc)",
+      ).choices(["cdc", "fixed"] as const),
+    )
+    .addOption(new Option("--cdc", "the same as --chunking cdc").conflicts("chunking"))
+    .addOption(
+      new Option(
+        "--block-size <size>",
+        "plaintext that is coded together, 4K to 16M: the unit of a random read (default: 64K)",
+      ).argParser(sizeParser),
+    )
+    .addOption(new Option("--min-chunk <size>", "default: 16K, or a quarter of a smaller block").argParser(sizeParser))
+    .addOption(
+      new Option("--avg-chunk <size>", "a power of two; default: 64K, or a smaller block's size").argParser(sizeParser),
+    )
+    .addOption(new Option("--max-chunk <size>", "default: 256K, or four times a smaller block").argParser(sizeParser))
+    .addOption(BASE)
+    .addOption(PARENT_DIR);
+}
+
+/** What is kept of the archive as a whole, and how the work is done. */
+export function withOutputOptions<Arguments extends unknown[], Options extends OptionValues>(
+  command: Command<Arguments, Options>,
+) {
+  return command
+    .option("--note <text>", "a text to keep in the metadata")
+    .addOption(new Option("--format <number>", "of the archive").choices(["1", "2"] as const).default("2" as const))
+    .option("--dry-run", "do everything but write")
+    .addOption(FORCE)
+    .addOption(WORKERS)
+    .addOption(ENGINE)
+    .addOption(PROGRESS)
+    .addOption(QUIET)
+    .addOption(SILENT)
+    .addOption(JSON_OPTION);
+}
+
+type OptionsOf<C> = C extends Command<infer _, infer Options> ? Options : never;
+// biome-ignore lint/complexity/noBannedTypes: a command without options of its own
+type Plain = Command<[], {}>;
+export type WritingOptions = OptionsOf<ReturnType<typeof withCodingOptions<[], OptionsOf<Plain>>>> &
+  OptionsOf<ReturnType<typeof withOutputOptions<[], OptionsOf<Plain>>>>;
+
+/** The moment that SOURCE_DATE_EPOCH names; without it an archive does not tell when it was made. */
+function createdTime(): string | undefined {
+  const text = process.env.SOURCE_DATE_EPOCH;
+  if (text === undefined || text === "") return undefined;
+  const time = new Date(Number(text) * 1000);
+  if (/^\d+$/.test(text) && !Number.isNaN(time.getTime())) return time.toISOString();
+  throw new HexzError("usage", `SOURCE_DATE_EPOCH is "${text}"; it must be a number of seconds since 1970`);
+}
+
+function metadataOf({ note }: WritingOptions): Record<string, unknown> | undefined {
+  const created = createdTime();
+  if (note === undefined && created === undefined) return undefined;
+  return { ...(note === undefined ? {} : { note }), ...(created === undefined ? {} : { created }) };
+}
+
+/** A dry run refuses what the real one would refuse. */
+function checkDryRun(output: string, options: WritingOptions): void {
+  if (options.dryRun !== true || options.force === true || output === STDOUT) return;
+  if (lstatSync(output, { throwIfNoEntry: false }) === undefined) return;
+  throw new HexzError("output_exists", `${output} exists already`, { hint: "--force replaces it" });
+}
+
+function defined<T extends object>(values: T): { [Key in keyof T]?: Exclude<T[Key], undefined> } {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
+}
+
+function makeOptionsOf(output: string, options: WritingOptions, progress: Progress): MakeOptions {
+  const { level, chunking, blockSize, minChunk, avgChunk, maxChunk, workers, base: bases, parentDir } = options;
+  const sizes = { level, chunking, blockSize, minChunk, avgChunk, maxChunk };
+  return {
+    ...defined({ ...sizes, workers, metadata: metadataOf(options), bases, parentDirs: parentDir }),
+    output,
+    compression: options.compression,
+    engine: options.engine,
+    force: options.force === true,
+    dryRun: options.dryRun === true,
+    onProgress: progress.add,
+  };
+}
+
+/** What `auto:DIR` has chosen, and why. */
+function chosenLines(chosen: readonly ChosenBase[]): string[] {
+  if (chosen.length === 0) return ["base: none, no archive there has enough of the chunks by its sketch"];
+  return chosen.map(({ path, gain }, at) => {
+    const share = `${at === 0 ? "" : "another "}${Math.round(gain * 100)} % of the chunks`;
+    return `base: ${printable(path)}, which has ${share} by its sketch`;
+  });
+}
+
+function chosenDocument({ path, gain }: ChosenBase): object {
+  return { path, estimated_share: Math.round(gain * 1000) / 1000 };
+}
+
+/** One archive to make. */
+export interface WritingJob {
+  readonly output: string;
+  readonly options: WritingOptions;
+  readonly calling: Calling;
+  /** What progress is of: "packing". */
+  readonly doing: string;
+  make(options: MakeOptions, progress: Progress): Promise<MadeArchive>;
+  /** What a warning makes of the exit code; the highest counts. */
+  exitCode(warning: Warning): number;
+}
+
+/** Makes an archive and tells of it. */
+export async function writeArchive({ output, options, calling, doing, make, exitCode }: WritingJob): Promise<void> {
+  if (options.format === "1") throw notAvailable("--format 1");
+  const carriesData = output === STDOUT && options.dryRun !== true;
+  if (carriesData) calling.claimStdout();
+  if (carriesData && isTerminal("stdout")) {
+    throw new HexzError("usage", "an archive is not for a terminal", { hint: "redirect standard output" });
+  }
+  checkDryRun(output, options);
+  const quiet = options.quiet === true || options.silent === true;
+  const progress = createProgress(options.progress, quiet, doing);
+  const start = performance.now();
+  let written: MadeArchive;
+  try {
+    written = await make(makeOptionsOf(output, options, progress), progress);
+  } catch (error) {
+    throw asUsage(error);
+  } finally {
+    progress.end();
+  }
+  const seconds = (performance.now() - start) / 1000;
+  const { warnings, chosenBases } = written;
+  const chosen = chosenBases && {
+    extra: { chosen_bases: chosenBases.map(chosenDocument) },
+    lines: chosenLines(chosenBases),
+  };
+  const told = { output, written, seconds, warnings, ...chosen };
+  await tellWritten(told, { json: options.json === true, quiet, onStdout: carriesData });
+  calling.finish(Math.max(EXIT.done, ...warnings.map(exitCode)));
+}

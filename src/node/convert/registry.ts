@@ -1,0 +1,35 @@
+// All formats of `convert`. To add one: a file beside this one that exports an ImportFormat or ExportFormat (what it
+// needs to load comes by `import()` inside `convert` or `write`), and its line here instead of that in LATER.
+
+import { HexzError } from "../../core/errors.ts";
+import type { ExportFormat, ImportFormat } from "./format.ts";
+import { raw } from "./raw.ts";
+
+export const IMPORTS: readonly ImportFormat[] = [];
+export const EXPORTS: readonly ExportFormat[] = [raw];
+
+/** What later versions will know. */
+const LATER = {
+  from: ["tar", "hdf5", "webdataset", "qcow2", "hexz1", "safetensors", "gguf"],
+  to: ["tar", "original", "qcow2", "hexz1"],
+};
+
+function find<F extends { readonly name: string }>(formats: readonly F[], later: readonly string[], name: string): F {
+  const found = formats.find((format) => format.name === name);
+  if (found !== undefined) return found;
+  const names = formats.map((format) => format.name).join(", ");
+  if (later.includes(name)) {
+    throw new HexzError("not_available", `the format ${name} is not available yet`, { hint: `there are: ${names}` });
+  }
+  throw new HexzError("usage", `unknown format "${name}"`, { hint: `there are: ${names}` });
+}
+
+/** @throws HexzError `usage`, `not_available` */
+export function importFormat(name: string): ImportFormat {
+  return find(IMPORTS, LATER.from, name);
+}
+
+/** @throws HexzError `usage`, `not_available` */
+export function exportFormat(name: string): ExportFormat {
+  return find(EXPORTS, LATER.to, name);
+}

@@ -1,0 +1,99 @@
+// Makes an archive at a path: bases, threads and the output, and nothing left behind when it fails. `pack` and `convert`
+// say what goes into it.
+
+import { HexzError, type Warning } from "../core/errors.ts";
+import type { Coding, Sketch } from "../core/format/root.ts";
+import { withChunkingOf } from "../core/write/coding.ts";
+import { createNullSink } from "../core/write/memory-sink.ts";
+import type { Sink } from "../core/write/sink.ts";
+import type { WrittenArchive } from "../core/write/state-end.ts";
+import type { ArchiveWriter, WriterOptions } from "../core/write/writer.ts";
+import { createArchiveWriter } from "./archive.ts";
+import type { ChosenBase } from "./auto-bases.ts";
+import { type BaseOptions, openBasesFor } from "./bases.ts";
+import { createFileSink, createStdoutSink } from "./file-sink.ts";
+import { STDIO } from "./input-facts.ts";
+
+export interface MakeOptions extends Omit<WriterOptions, "bases">, BaseOptions {
+  /** The archive; "-" is standard output. */
+  readonly output: string;
+  /** Replace an existing output. */
+  readonly force?: boolean;
+  /** Do everything but write. */
+  readonly dryRun?: boolean;
+}
+
+export interface MadeArchive extends WrittenArchive {
+  /** What was left out or changed meanwhile. The archive of the rest is good. */
+  readonly warnings: readonly Warning[];
+  /** Bases that `auto:DIR` has chosen; undefined when nobody asked for it. */
+  readonly chosenBases: readonly ChosenBase[] | undefined;
+}
+
+/** Told of what is left out or changed. */
+export type Warn = (warning: Warning) => void;
+
+/** Writes all that goes into the archive. */
+export type Fill = (writer: ArchiveWriter, warn: Warn) => Promise<void>;
+
+export interface InputFacts {
+  /** Bytes to read, if known. */
+  readonly total: number | undefined;
+  /** Whether the input can be read twice, which choosing bases needs. */
+  readonly rereadable: boolean;
+}
+
+/**
+ * Makes an archive. Nothing appears under the output's name unless all of it succeeded.
+ * @throws HexzError; then nothing is left behind
+ */
+export async function makeArchive(options: MakeOptions, input: InputFacts, fill: Fill): Promise<MadeArchive> {
+  const { output } = options;
+  const { bases, chosen, close } = await openBasesFor(output, options, (coding) =>
+    sketchOf(coding, options, input, fill),
+  );
+  try {
+    return { ...(await writeInto(openSink(options), { ...options, bases }, input, fill)), chosenBases: chosen };
+  } finally {
+    await close();
+  }
+}
+
+/** Reads all of the input once, to learn what it would have in common with other archives. */
+async function sketchOf(coding: Coding, options: MakeOptions, input: InputFacts, fill: Fill): Promise<Sketch> {
+  if (!input.rereadable) {
+    throw new HexzError("usage", "--base auto:DIR reads the input twice, which standard input cannot be");
+  }
+  const { onProgress: _, metadata: __, level: ___, bases: ____, ...others } = options;
+  const chunked = withChunkingOf(coding, others);
+  const written = await writeInto(createNullSink(), { ...chunked, compression: "none" }, input, fill);
+  return written.sketch;
+}
+
+async function writeInto(
+  sink: Sink,
+  options: Omit<MakeOptions, "bases"> & Pick<WriterOptions, "bases">,
+  { total }: InputFacts,
+  fill: Fill,
+): Promise<WrittenArchive & { warnings: readonly Warning[] }> {
+  const warnings: Warning[] = [];
+  let crew: { close(): Promise<void> } | undefined;
+  let writer: ArchiveWriter | undefined;
+  try {
+    ({ writer, crew } = await createArchiveWriter(sink, options, total));
+    await fill(writer, (warning) => warnings.push(warning));
+    const written = await writer.finish();
+    return { ...written, warnings };
+  } catch (error) {
+    await (writer ?? sink).abort();
+    throw error;
+  } finally {
+    await crew?.close();
+  }
+}
+
+function openSink({ output, dryRun, force }: MakeOptions): Sink {
+  if (dryRun) return createNullSink();
+  if (output === STDIO) return createStdoutSink();
+  return createFileSink(output, { force: force === true });
+}
