@@ -35,7 +35,7 @@ test.each([...NAMES, "show"])("hexz %s --help has synopsis, options with default
   expect(stdout).toContain("--json");
   expect(stdout).toMatch(/default:\s+"auto"/);
   expect(stdout).toMatch(/\nExample:\n {2}hexz /);
-  expect(stdout).not.toMatch(/--encrypt|--identity/);
+  expect(stdout).not.toMatch(/--encrypt|--require-signed-by/);
   expect(hexz(["help", name]).stdout).toBe(stdout);
 });
 

@@ -13,6 +13,7 @@ import { withTail } from "../core/source/tail.ts";
 import { fromSystemError } from "../node/errors.ts";
 import { openFileSource } from "../node/file-source.ts";
 import { parentFinder } from "../node/parents.ts";
+import { type ReadingOptions, readingOptions } from "./reading-options.ts";
 
 const STDIN = "-";
 const URL_START = /^(https?|s3):\/\//i;
@@ -75,15 +76,18 @@ function readSome(buffer: Buffer): number {
  * An archive to look at: its root and pages, but no blocks. Loads no codec, no native code and no threads, and needs
  * one read, two when the root is long.
  */
-export async function openToLook(source: RangeSource, options: { parentDir?: string[] } = {}): Promise<Archive> {
+export async function openToLook(source: RangeSource, options: ReadingOptions = {}): Promise<Archive> {
   // Compiled at once: a thread of its own for so little takes longer.
   const kernels = new WebAssembly.Module(Buffer.from(KERNELS_BASE64, "base64"));
   const engine = await createPortableEngine({ kernels, memoryBytes: LOOKING_MEMORY });
   const openCrew = () => Promise.reject(new HexzError("usage", "this archive was opened to look at"));
   // Blocks are not decoded, and pages need nothing that has to be loaded.
   const machinery = { engine: { ...engine, load: async () => {} }, threads: 1, openCrew };
-  const { parentDir: parentDirs = [] } = options;
-  return Archive.open(withLongTail(source), machinery, { findParent: parentFinder(source.path, { parentDirs }) });
+  const reading = readingOptions(options);
+  return Archive.open(withLongTail(source), machinery, {
+    findParent: parentFinder(source.path, reading),
+    ...reading,
+  });
 }
 
 /**

@@ -3,8 +3,6 @@
 import { Option } from "@commander-js/extra-typings";
 import { InvalidArgumentError } from "commander";
 import { HexzError } from "../core/errors.ts";
-import type { OpenOptions } from "../node/archive.ts";
-import type { EngineChoice } from "../node/pool.ts";
 import { parseSize } from "./sizes.ts";
 
 /** A whole number. @param min the smallest that makes sense */
@@ -43,32 +41,10 @@ export const BASE = new Option(
   "--base <archive>",
   "refer to the chunks of this archive and its parents instead of storing them again; auto:DIR chooses; repeatable",
 ).argParser(collect);
-export const PARENT_DIR = new Option("--parent-dir <directory>", "look for parents here, too; repeatable").argParser(
-  collect,
-);
 export const FORCE = new Option("--force", "overwrite what exists");
 
-/** What the options of a reading command say to the library. */
-export function readingOptions(options: {
-  engine: EngineChoice;
-  workers?: number | undefined;
-  parentDir?: string[] | undefined;
-}): OpenOptions {
-  const { engine, workers, parentDir } = options;
-  return {
-    engine,
-    ...(workers === undefined ? {} : { workers }),
-    ...(parentDir === undefined ? {} : { parentDirs: parentDir }),
-  };
-}
-
-/** Reading encrypted, signed and remote archives. */
-export const LATER_READING = [
-  "--password-file <file>",
-  "--identity <file>",
-  "--require-signed-by <key>",
-  "--remote-parents",
-];
+/** Reading signed and remote archives. */
+export const LATER_READING = ["--require-signed-by <key>", "--remote-parents"];
 
 export const LATER_WRITING = [
   "--dictionary",
@@ -76,7 +52,6 @@ export const LATER_WRITING = [
   "--encrypt",
   "--recipient <key>",
   "--pad",
-  "--password-file <file>",
   "--sign <key>",
   "--lossy",
   "--allow-backing",

@@ -127,6 +127,12 @@ export function printNote(text: string): void {
   writeAll(STDERR, `${printable(text)}\n`);
 }
 
+/** A question on the terminal. */
+export function printPrompt(text: string): void {
+  clearLine();
+  writeAll(STDERR, text === "\n" ? text : printable(text));
+}
+
 /** Help where it was not asked for. */
 export function printUsage(text: string): void {
   clearLine();

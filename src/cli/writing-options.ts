@@ -14,7 +14,6 @@ import {
   FORCE,
   JSON_OPTION,
   notAvailable,
-  PARENT_DIR,
   PROGRESS,
   QUIET,
   SILENT,
@@ -22,6 +21,7 @@ import {
   WORKERS,
 } from "./options.ts";
 import { createProgress, type Progress } from "./progress.ts";
+import { readingOptions, withReadingOptions } from "./reading-options.ts";
 import { isTerminal } from "./terminal.ts";
 import { printable } from "./text.ts";
 import { tellWritten } from "./written.ts";
@@ -32,7 +32,7 @@ const STDOUT = "-";
 export function withCodingOptions<Arguments extends unknown[], Options extends OptionValues>(
   command: Command<Arguments, Options>,
 ) {
-  return command
+  return withReadingOptions(command)
     .addOption(
       new Option("--compression <codec>", "how blocks are coded")
         .choices(["lz4", "zstd", "none"] as const)
@@ -57,8 +57,7 @@ export function withCodingOptions<Arguments extends unknown[], Options extends O
       new Option("--avg-chunk <size>", "a power of two; default: 64K, or a smaller block's size").argParser(sizeParser),
     )
     .addOption(new Option("--max-chunk <size>", "default: 256K, or four times a smaller block").argParser(sizeParser))
-    .addOption(BASE)
-    .addOption(PARENT_DIR);
+    .addOption(BASE);
 }
 
 /** What is kept of the archive as a whole, and how the work is done. */
@@ -111,13 +110,13 @@ function defined<T extends object>(values: T): { [Key in keyof T]?: Exclude<T[Ke
 }
 
 function makeOptionsOf(output: string, options: WritingOptions, progress: Progress): MakeOptions {
-  const { level, chunking, blockSize, minChunk, avgChunk, maxChunk, workers, base: bases, parentDir } = options;
+  const { level, chunking, blockSize, minChunk, avgChunk, maxChunk, base: bases } = options;
   const sizes = { level, chunking, blockSize, minChunk, avgChunk, maxChunk };
   return {
-    ...defined({ ...sizes, workers, metadata: metadataOf(options), bases, parentDirs: parentDir }),
+    ...readingOptions(options),
+    ...defined({ ...sizes, metadata: metadataOf(options), bases }),
     output,
     compression: options.compression,
-    engine: options.engine,
     force: options.force === true,
     dryRun: options.dryRun === true,
     onProgress: progress.add,

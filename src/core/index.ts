@@ -14,6 +14,7 @@ import type { Sink } from "./write/sink.ts";
 import { ArchiveWriter, type WriterOptions } from "./write/writer.ts";
 
 export { hexOf } from "./bytes.ts";
+export type { AskSecrets, LockedArchive, Secrets, SlotKind } from "./crypto/secrets.ts";
 export { ERROR_CODES, type ErrorCode, HexzError, type Warning } from "./errors.ts";
 export type { Entry, EntryType, Timestamp, Xattr } from "./format/entry.ts";
 export {

@@ -2,6 +2,7 @@
 
 import { statSync } from "node:fs";
 import { hexOf } from "../core/bytes.ts";
+import type { AskSecrets, Secrets } from "../core/crypto/secrets.ts";
 import { HexzError } from "../core/errors.ts";
 import type { Coding, Sketch } from "../core/format/root.ts";
 import type { Archive } from "../core/read/archive.ts";
@@ -13,6 +14,8 @@ import { hintFor, type ParentOptions } from "./parents.ts";
 const STDOUT = "-";
 
 export interface BaseOptions extends ParentOptions, MachineOptions {
+  /** What opens encrypted bases and their parents. */
+  readonly secrets?: Secrets | AskSecrets;
   /** Archives whose chunks are referred to and not stored again; `auto:DIR` chooses among those of a directory. */
   readonly bases?: readonly string[];
 }
@@ -66,7 +69,7 @@ function sameFile(a: string, b: string): boolean {
 export async function openBases(
   paths: readonly string[],
   child: string | undefined,
-  options: ParentOptions & MachineOptions,
+  options: BaseOptions,
 ): Promise<Omit<OpenBases, "chosen">> {
   const archives = new Map<string, { archive: Archive; base: Base }>();
   const close = async () => {

@@ -7,39 +7,30 @@ import type { RangeSource } from "../../core/source/source.ts";
 import type { Calling, CommandSpec } from "../catalogue.ts";
 import { EXIT } from "../exit-codes.ts";
 import { openArgument } from "../open.ts";
-import {
-  ENGINE,
-  JSON_OPTION,
-  LATER_READING,
-  PARENT_DIR,
-  PROGRESS,
-  QUIET,
-  readingOptions,
-  refuseLater,
-  SILENT,
-  WORKERS,
-} from "../options.ts";
+import { ENGINE, JSON_OPTION, LATER_READING, PROGRESS, QUIET, refuseLater, SILENT, WORKERS } from "../options.ts";
 import { createProgress } from "../progress.ts";
 import { parseRange, resolveRange } from "../range.ts";
+import { readingOptions, withReadingOptions } from "../reading-options.ts";
 import { isTerminal } from "../terminal.ts";
 
 /** Ranges up to this are not worth threads and native codecs, which take longer to load. */
 const SMALL = 2 * 1024 * 1024;
 
 function define() {
-  const command = new Command("hexz cat")
-    .summary("write one file, or a range of it, to standard output")
-    .description("Writes a file or stream of an archive, or a range of it, to standard output.")
-    .argument("<archive>", "the archive; - is standard input")
-    .argument("[path]", "file in the archive, or disk or memory; not needed where there is only one")
-    .addOption(
-      new Option(
-        "--range <range>",
-        "START-END (without END), START+LENGTH, START-; --range=-N are the last N bytes",
-      ).argParser(parseRange),
-    )
-    .addOption(WORKERS)
-    .addOption(PARENT_DIR)
+  const command = withReadingOptions(
+    new Command("hexz cat")
+      .summary("write one file, or a range of it, to standard output")
+      .description("Writes a file or stream of an archive, or a range of it, to standard output.")
+      .argument("<archive>", "the archive; - is standard input")
+      .argument("[path]", "file in the archive, or disk or memory; not needed where there is only one")
+      .addOption(
+        new Option(
+          "--range <range>",
+          "START-END (without END), START+LENGTH, START-; --range=-N are the last N bytes",
+        ).argParser(parseRange),
+      )
+      .addOption(WORKERS),
+  )
     .addOption(ENGINE)
     .addOption(PROGRESS)
     .addOption(QUIET)

@@ -8,32 +8,23 @@ import { type CheckOptions, type CheckResult, checkArchive, type Problem } from 
 import type { Calling, CommandSpec } from "../catalogue.ts";
 import { EXIT, EXIT_CODES } from "../exit-codes.ts";
 import { openArgument } from "../open.ts";
-import {
-  ENGINE,
-  JSON_OPTION,
-  LATER_READING,
-  PARENT_DIR,
-  PROGRESS,
-  QUIET,
-  readingOptions,
-  refuseLater,
-  SILENT,
-  WORKERS,
-} from "../options.ts";
+import { ENGINE, JSON_OPTION, LATER_READING, PROGRESS, QUIET, refuseLater, SILENT, WORKERS } from "../options.ts";
 import { createProgress, type Progress } from "../progress.ts";
+import { readingOptions, withReadingOptions } from "../reading-options.ts";
 import { formatSize, parseSize } from "../sizes.ts";
 import { printDocument, printNote, printText } from "../terminal.ts";
 import { nameFields, printable } from "../text.ts";
 
 function define() {
-  const command = new Command("hexz check")
-    .summary("prove every byte of an archive, or a sample")
-    .description("Reads an archive and checks every byte against its digests; names what is lost.")
-    .argument("<archive>", "the archive; - is standard input")
-    .addOption(new Option("--sample <amount>", "check so much of the content, chosen evenly: 5% or 1G"))
-    .option("--parents", "check the parents of a thin archive, too, as archives of their own")
-    .addOption(WORKERS)
-    .addOption(PARENT_DIR)
+  const command = withReadingOptions(
+    new Command("hexz check")
+      .summary("prove every byte of an archive, or a sample")
+      .description("Reads an archive and checks every byte against its digests; names what is lost.")
+      .argument("<archive>", "the archive; - is standard input")
+      .addOption(new Option("--sample <amount>", "check so much of the content, chosen evenly: 5% or 1G"))
+      .option("--parents", "check the parents of a thin archive, too, as archives of their own")
+      .addOption(WORKERS),
+  )
     .addOption(ENGINE)
     .addOption(PROGRESS)
     .addOption(QUIET)

@@ -11,22 +11,20 @@ import {
   JSON_OPTION,
   LATER_READING,
   LATER_WRITING,
-  PARENT_DIR,
   PROGRESS,
   QUIET,
-  readingOptions,
   refuseLater,
   SILENT,
 } from "../options.ts";
 import { createProgress } from "../progress.ts";
+import { readingOptions, withReadingOptions } from "../reading-options.ts";
 import { isTerminal } from "../terminal.ts";
 import { tellWritten } from "../written.ts";
 
 const STDOUT = "-";
 
 function withOptions(command: Command) {
-  const complete = command
-    .addOption(PARENT_DIR)
+  const complete = withReadingOptions(command)
     .addOption(FORCE)
     .addOption(ENGINE)
     .addOption(PROGRESS)

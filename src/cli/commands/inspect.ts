@@ -9,20 +9,22 @@ import { EXIT } from "../exit-codes.ts";
 import { blockFigures, chunkFigures, codecName, levelOf, ratioOf } from "../figures.ts";
 import { entryDocument, entryLine, streamLine } from "../listing.ts";
 import { openArgument, openToLook } from "../open.ts";
-import { ENGINE, JSON_OPTION, LATER_READING, PARENT_DIR, PROGRESS, QUIET, refuseLater, SILENT } from "../options.ts";
+import { ENGINE, JSON_OPTION, LATER_READING, PROGRESS, QUIET, refuseLater, SILENT } from "../options.ts";
+import { withReadingOptions } from "../reading-options.ts";
 import { formatSize } from "../sizes.ts";
 import { createLinePrinter, printDocument } from "../terminal.ts";
 import { printable } from "../text.ts";
 
 function define() {
-  const command = new Command("hexz inspect")
-    .alias("show")
-    .summary("what is in an archive and how it is stored")
-    .description("Shows what is in an archive and how it is stored.")
-    .argument("<archive>", "the archive; - is standard input")
-    .option("--entries", "list the entries too")
-    .option("--blocks", "list the blocks too")
-    .addOption(PARENT_DIR)
+  const command = withReadingOptions(
+    new Command("hexz inspect")
+      .alias("show")
+      .summary("what is in an archive and how it is stored")
+      .description("Shows what is in an archive and how it is stored.")
+      .argument("<archive>", "the archive; - is standard input")
+      .option("--entries", "list the entries too")
+      .option("--blocks", "list the blocks too"),
+  )
     .addOption(ENGINE)
     .addOption(PROGRESS)
     .addOption(QUIET)

@@ -1,6 +1,7 @@
 // The conductor of the read line: an open archive, its entries and their bytes.
 
 import { ByteReader, hexOf } from "../bytes.ts";
+import type { AskSecrets, Secrets } from "../crypto/secrets.ts";
 import { digestWith } from "../digest.ts";
 import { CODEC, type CodecId, type Engine } from "../engine.ts";
 import { HexzError } from "../errors.ts";
@@ -33,6 +34,8 @@ export interface ReadOptions {
   readonly verify?: boolean;
   /** Where the parents of a thin archive may be; without it, what they store cannot be read. */
   readonly findParent?: FindParent;
+  /** What opens an encrypted archive and its parents: the secrets, or who is to be asked for them when one turns up. */
+  readonly secrets?: Secrets | AskSecrets;
   readonly signal?: AbortSignal;
 }
 

@@ -1,0 +1,45 @@
+// The options of all commands that read archives, and what they say to the library.
+
+import { type Command, Option, type OptionValues } from "@commander-js/extra-typings";
+import type { OpenOptions } from "../node/archive.ts";
+import type { EngineChoice } from "../node/pool.ts";
+import { collect } from "./options.ts";
+import { secretsFrom } from "./secrets.ts";
+
+export const PARENT_DIR = new Option("--parent-dir <directory>", "look for parents here, too; repeatable").argParser(
+  collect,
+);
+export const IDENTITY = new Option(
+  "--identity <file>",
+  "age identities that open encrypted archives; repeatable",
+).argParser(collect);
+export const PASSWORD_FILE = new Option(
+  "--password-file <file>",
+  "the password is the first line of this file (default: HEXZ_PASSWORD, else asked for on the terminal)",
+);
+
+/** Where parents and keys are. */
+export function withReadingOptions<Arguments extends unknown[], Options extends OptionValues>(
+  command: Command<Arguments, Options>,
+) {
+  return command.addOption(PARENT_DIR).addOption(IDENTITY).addOption(PASSWORD_FILE);
+}
+
+export interface ReadingOptions {
+  readonly engine?: EngineChoice;
+  readonly workers?: number | undefined;
+  readonly parentDir?: string[] | undefined;
+  readonly identity?: string[] | undefined;
+  readonly passwordFile?: string | undefined;
+}
+
+/** What the options of a reading command say to the library. */
+export function readingOptions(options: ReadingOptions): OpenOptions {
+  const { engine = "auto", workers, parentDir } = options;
+  return {
+    engine,
+    secrets: secretsFrom(options),
+    ...(workers === undefined ? {} : { workers }),
+    ...(parentDir === undefined ? {} : { parentDirs: parentDir }),
+  };
+}

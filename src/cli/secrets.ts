@@ -1,0 +1,73 @@
+// Passwords and identities of the command line: from files, HEXZ_PASSWORD or the terminal, never from an argument. A
+// process asks for each once, whatever it opens.
+
+import { readFileSync } from "node:fs";
+import type { AskSecrets } from "../core/crypto/secrets.ts";
+import { HexzError } from "../core/errors.ts";
+import { fromSystemError } from "../node/errors.ts";
+import { canPrompt, promptSecret } from "./prompt.ts";
+
+export interface SecretOptions {
+  readonly identity?: readonly string[] | undefined;
+  readonly passwordFile?: string | undefined;
+}
+
+/** Files by path: one that is a pipe can be read once. */
+const contents = new Map<string, string>();
+let prompted: Promise<string> | undefined;
+
+function textOf(path: string): string {
+  const known = contents.get(path);
+  if (known !== undefined) return known;
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    throw fromSystemError(error, "read", path);
+  }
+  contents.set(path, text);
+  return text;
+}
+
+/** The first line of a file. @throws HexzError `usage` when it is empty */
+export function passwordIn(path: string): string {
+  const [line = ""] = textOf(path).split(/\r?\n/, 1);
+  if (line === "") throw new HexzError("usage", `the first line of "${path}" is empty: it must be the password`);
+  return line;
+}
+
+/** The password that was given without asking, or undefined. */
+export function givenPassword({ passwordFile }: SecretOptions): string | undefined {
+  return passwordFile === undefined ? process.env.HEXZ_PASSWORD || undefined : passwordIn(passwordFile);
+}
+
+/** Identities of a file as age-keygen writes it. @throws HexzError `usage` for what is none */
+export function identitiesIn(path: string): string[] {
+  const text = textOf(path);
+  const refuse = (what: string) => new HexzError("usage", `"${path}" ${what}`);
+  if (text.startsWith("age-encryption.org/") || text.startsWith("-----BEGIN AGE")) {
+    throw new HexzError("usage", `"${path}" is encrypted itself`, { hint: `age -d ${path} decrypts it` });
+  }
+  if (text.startsWith("-----BEGIN")) throw refuse("is an SSH or PEM key, which opens no archive: an age identity does");
+  const lines = text.split(/\r?\n/).map((line) => line.trim());
+  const identities = lines.filter((line) => line !== "" && !line.startsWith("#"));
+  if (identities.length === 0) throw refuse("holds no age identity");
+  for (const identity of identities) {
+    if (identity.startsWith("AGE-PLUGIN-")) throw refuse("is an identity of an age plugin, which cannot be used here");
+    if (!/^AGE-SECRET-KEY-(PQ-)?1[0-9A-Z]+$/.test(identity)) throw refuse("holds something that is no age identity");
+  }
+  return identities;
+}
+
+/** What is given is used; only when nothing of it could fit, the terminal is asked. */
+export function secretsFrom(options: SecretOptions): AskSecrets {
+  return async ({ name, slots }) => {
+    const identities = (options.identity ?? []).flatMap(identitiesIn);
+    const given = givenPassword(options);
+    if (given !== undefined) return { passwords: [given], identities };
+    const isOpenable = identities.length > 0 && slots.some((kind) => kind !== "passphrase");
+    if (isOpenable || !slots.includes("passphrase") || !canPrompt()) return { identities };
+    prompted ??= promptSecret(`Password for ${name}: `);
+    return { passwords: [await prompted], identities };
+  };
+}
