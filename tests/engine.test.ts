@@ -1,5 +1,6 @@
 // Both engines behind the one interface: memory, views inside and outside of it, Zstandard, damage.
 
+import { crc32 } from "node:zlib";
 import { beforeAll, describe, expect, test } from "vitest";
 import { CODEC, type CodecId, type Engine } from "../src/core/engine.ts";
 import { HexzError } from "../src/core/errors.ts";
@@ -247,6 +248,20 @@ test("decodeFront() of the native engine gives the beginning of a block and stay
   expect(native.decodeFront(CODEC.zstd, stored, new Uint8Array(4))).toBe(false);
   const cut = stored.subarray(0, 8);
   expect(() => native.decodeFront!(CODEC.lz4, cut, new Uint8Array(4096))).toThrow(HexzError);
+});
+
+test("crc32() is zlib's at every length around a step, inside and outside the memory", () => {
+  const random = randomFrom(SEED);
+  for (const engine of engines) {
+    expect(engine.crc32(new TextEncoder().encode("123456789"))).toBe(0xcbf43926);
+    for (const length of [0, 1, 7, 8, 9, 63, 64, 65, 65_535, 65_536, 65_537, 200_000]) {
+      const bytes = randomBytes(length, random);
+      const inside = engine.allocate(length);
+      inside.set(bytes);
+      expect(engine.crc32(bytes), `${engine.name}, ${length}, seed ${SEED}`).toBe(crc32(bytes));
+      expect(engine.crc32(inside), `${engine.name}, ${length}, seed ${SEED}`).toBe(crc32(bytes));
+    }
+  }
 });
 
 test("findCuts() refuses sizes out of range", () => {

@@ -44,6 +44,8 @@ export interface Engine {
   /** BLAKE3-256 of `bytes` into the first 32 bytes of `out`. */
   digest(bytes: Uint8Array, out: Uint8Array): void;
   createHasher(): Hasher;
+  /** CRC-32 (IEEE 802.3) of `bytes`, which format 1 has of every stored block. */
+  crc32(bytes: Uint8Array): number;
   /** Makes a codec usable: Zstandard is loaded on first use. Encoding or decoding before that is a programming error. */
   load(codec: CodecId): Promise<void>;
   /** Codes `plain` into `out`; returns the length, or 0 when it would not fit. Level is for Zstandard, 1 to 19. */

@@ -9,6 +9,8 @@ export interface Kernels {
   readonly BLAKE3_SCRATCH: { readonly value: number };
   /** Bytes of the table of the LZ4 encoder. */
   readonly LZ4_SCRATCH: { readonly value: number };
+  /** Bytes of the tables of CRC-32. */
+  readonly CRC32_SCRATCH: { readonly value: number };
   findCuts(
     src: number,
     length: number,
@@ -22,6 +24,9 @@ export interface Kernels {
   ): number;
   fillValue(src: number, length: number): number;
   zeroPrefix(src: number, length: number): number;
+  crc32Init(tables: number): void;
+  /** @returns as a signed number */
+  crc32(crc: number, src: number, length: number, tables: number): number;
   blake3(src: number, length: number, out: number, scratch: number): void;
   blake3Init(state: number): void;
   blake3Update(state: number, src: number, length: number): void;

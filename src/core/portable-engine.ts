@@ -37,6 +37,7 @@ interface Scratch {
   oneShot: number;
   hasher: number;
   table: number;
+  crc: number;
   cuts: number;
   digest: number;
   window: number;
@@ -56,6 +57,7 @@ function layOut(kernels: Kernels, start: number): Scratch {
     oneShot: take(kernels.BLAKE3_SCRATCH.value),
     hasher: take(kernels.BLAKE3_SCRATCH.value),
     table: take(kernels.LZ4_SCRATCH.value),
+    crc: take(kernels.CRC32_SCRATCH.value),
     cuts: take(CUTS * 4),
     digest: take(DIGEST),
     window: take(WINDOW),
@@ -112,6 +114,7 @@ export async function createPortableEngine(options: PortableEngineOptions = {}):
   const cutsView = new Uint32Array(buffer, scratch.cuts, CUTS);
   let heapAt = scratch.end;
   let zstd: Zstd | undefined;
+  let crcReady = false;
 
   /** Runs `step` on addresses of `bytes`, in place or piece by piece through the window, until it returns false. */
   const stream = (bytes: Uint8Array, step: (address: number, length: number) => boolean): void => {
@@ -247,6 +250,17 @@ export async function createPortableEngine(options: PortableEngineOptions = {}):
         kernels.blake3Final(scratch.oneShot, address);
       }
       if (out.buffer !== buffer) out.set(digestView);
+    },
+
+    crc32(bytes) {
+      if (!crcReady) kernels.crc32Init(scratch.crc);
+      crcReady = true;
+      let value = 0;
+      stream(bytes, (address, length) => {
+        value = kernels.crc32(value, address, length, scratch.crc);
+        return true;
+      });
+      return value >>> 0;
     },
 
     createHasher(): Hasher {

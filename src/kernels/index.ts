@@ -3,6 +3,7 @@
 // the ranges it is given.
 
 export { findCuts } from "./chunk";
+export { crc32, crc32Init, CRC32_SCRATCH } from "./crc32";
 export { fillValue, zeroPrefix } from "./fill";
 export { blake3, blake3Init, blake3Update, blake3Final, BLAKE3_SCRATCH } from "./blake3";
 export { lz4Encode, LZ4_SCRATCH } from "./lz4-encode";

@@ -80,7 +80,7 @@ export async function createArchiveWriter(
   const threads = threadsFor(options, bytes);
   const crew = await openCrew({
     threads,
-    heapBytes: writerHeapBytes(coding, threads),
+    heapBytes: writerHeapBytes(coding, threads, 2),
     gatherBytes: gatherBytes(coding),
     engine: options.engine ?? "auto",
     codecs: [coding.codec as CodecId],

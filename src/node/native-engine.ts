@@ -3,6 +3,7 @@
 // 15 ms that koffi needs to load: only commands that code or decode do it.
 
 import { createRequire } from "node:module";
+import { crc32 } from "node:zlib";
 import { CODEC, type Engine } from "../core/engine.ts";
 import { HexzError } from "../core/errors.ts";
 import { badBlock } from "../core/portable-engine.ts";
@@ -69,6 +70,8 @@ export function createNativeEngine(portable: Engine): Engine | undefined {
       if (digest) out.set(digest(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)));
       else portable.digest(bytes, out);
     },
+
+    crc32: (bytes) => crc32(bytes),
 
     async load(codec) {
       if (codec !== CODEC.zstd || !zstd) await portable.load(codec);

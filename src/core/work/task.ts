@@ -6,9 +6,9 @@ import { type ChunkSizes, CODEC, type CodecId, type Engine, ZERO_CHUNK } from ".
 import { HexzError } from "../errors.ts";
 
 export const TASK_STATE = { idle: 0, queued: 1, done: 2, failed: 3 } as const;
-const KIND = { digest: 1, encode: 2, decode: 3 } as const;
+const KIND = { digest: 1, encode: 2, decode: 3, encodeFormat1: 4 } as const;
 /** Words of a task: state, kind, arguments. */
-const TASK_WORDS = 13;
+const TASK_WORDS = 14;
 
 /** A task's record in memory. */
 export interface Task {
@@ -49,37 +49,28 @@ export interface DigestWork {
   readonly count: number;
   /** For cutting. */
   readonly sizes: ChunkSizes;
+  /** Only zeros are a fill. */
+  readonly zerosOnly: boolean;
   /** Results: lengths of the chunks, with ZERO_CHUNK. */
   readonly lengths: Uint32Array;
   /** Results: for each item, how many chunks there are up to its end. */
   readonly ends: Uint32Array;
-  /** Results: 32 bytes a chunk; untouched for fills. */
+  /** Results: 32 bytes a chunk; undefined for fills. */
   readonly digests: Uint8Array;
   /** Results: the value of a fill, -1 for others. */
   readonly fills: Int16Array;
 }
 
 export function setDigestTask(task: Task, work: DigestWork): void {
-  const { bytes, items, count, sizes, lengths, ends, digests, fills } = work;
+  const { bytes, items, count, sizes, zerosOnly, lengths, ends, digests, fills } = work;
   const { min, avg, max } = sizes;
   const arrays = [bytes, items, lengths, ends, digests, fills].map((array) => array.byteOffset);
-  set(task, KIND.digest, count, lengths.length, min, avg, max, ...arrays);
+  set(task, KIND.digest, count, lengths.length, min, avg, max, zerosOnly ? 1 : 0, ...arrays);
 }
 
 function runDigest({ engine }: Workspace, words: number[]): void {
-  const [count, capacity, min, avg, max, bytesAt, itemsAt, lengthsAt, endsAt, digestsAt, fillsAt] = words as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
+  const [count, capacity, min, avg, max, zerosOnly, bytesAt, itemsAt, lengthsAt, endsAt, digestsAt, fillsAt] =
+    words as [number, number, number, number, number, number, number, number, number, number, number, number];
   const { buffer } = engine.memory;
   const items = new Uint32Array(buffer, itemsAt, count);
   const lengths = new Uint32Array(buffer, lengthsAt, capacity);
@@ -98,7 +89,8 @@ function runDigest({ engine }: Workspace, words: number[]): void {
     for (; chunk < end; chunk++) {
       const length = (lengths[chunk]! & ~ZERO_CHUNK) >>> 0;
       const isZero = lengths[chunk]! >= ZERO_CHUNK;
-      fills[chunk] = isZero ? 0 : digestChunk(engine, new Uint8Array(buffer, at, length), digests, chunk);
+      const bytes = new Uint8Array(buffer, at, length);
+      fills[chunk] = isZero ? 0 : digestChunk(engine, bytes, digests.subarray(chunk * 32, chunk * 32 + 32), zerosOnly);
       at += length;
     }
     ends[item] = end;
@@ -106,11 +98,13 @@ function runDigest({ engine }: Workspace, words: number[]): void {
 }
 
 /** Returns the value of a fill, or -1 and the digest of anything else. */
-function digestChunk(engine: Engine, bytes: Uint8Array, digests: Uint8Array, chunk: number): number {
+function digestChunk(engine: Engine, bytes: Uint8Array, digest: Uint8Array, zerosOnly: number): number {
   const { length } = bytes;
+  const value = bytes[0]!;
   // Most chunks differ in their first bytes: no call for those.
-  const fill = bytes[0] === bytes[length >> 1] && bytes[0] === bytes[length - 1] ? engine.fillValue(bytes) : -1;
-  if (fill < 0) engine.digest(bytes, digests.subarray(chunk * 32, chunk * 32 + 32));
+  const mayBe = value === bytes[length >> 1] && value === bytes[length - 1] && (zerosOnly === 0 || value === 0);
+  const fill = mayBe ? engine.fillValue(bytes) : -1;
+  if (fill < 0) engine.digest(bytes, digest);
   return fill;
 }
 
@@ -169,6 +163,44 @@ function runEncode({ engine, gather }: Workspace, words: number[]): void {
     results[number * 2] = length === 0 ? CODEC.stored : codec;
     results[number * 2 + 1] = length === 0 ? plain.length : length;
     at += results[number * 2 + 1]!;
+  }
+}
+
+/** The same for format 1, whose blocks have one part each and are coded even where that makes them longer. */
+export interface EncodeFormat1Work extends Omit<EncodeWork, "results"> {
+  readonly codec: typeof CODEC.lz4 | typeof CODEC.zstd;
+  /** Results: CRC-32 and stored length of each block. */
+  readonly results: Uint32Array;
+}
+
+export function setEncodeFormat1Task(task: Task, work: EncodeFormat1Work): void {
+  setEncodeTask(task, work);
+  task.words[1] = KIND.encodeFormat1;
+}
+
+/** How long a block may become by coding it. */
+export const format1Bound = (length: number): number => length + (length >> 7) + 96;
+
+function runEncodeFormat1({ engine }: Workspace, words: number[]): void {
+  const [codec, level, blockCount, partsAt, outAt, , resultsAt] = words as [CodecId, ...number[]] & number[];
+  const { buffer } = engine.memory;
+  const memory = new Uint8Array(buffer);
+  const view = new DataView(buffer);
+  const parts = new Uint32Array(buffer, partsAt, blockCount! * 3);
+  const results = new Uint32Array(buffer, resultsAt, blockCount! * 2);
+  // An LZ4 block has its plain length before it.
+  const prefix = codec === CODEC.lz4 ? 4 : 0;
+  let at = outAt!;
+  for (let number = 0; number < blockCount!; number++) {
+    const [, address, plainLength] = parts.subarray(number * 3) as unknown as [number, number, number];
+    const plain = memory.subarray(address, address + plainLength);
+    if (prefix > 0) view.setUint32(at, plainLength, true);
+    const room = memory.subarray(at + prefix, at + format1Bound(plainLength));
+    const length = engine.encode(codec, level!, plain, room);
+    if (length === 0) throw new Error(`a block of ${plainLength} bytes does not fit into ${room.length}`);
+    results[number * 2] = engine.crc32(memory.subarray(at, at + prefix + length));
+    results[number * 2 + 1] = prefix + length;
+    at += prefix + length;
   }
 }
 
@@ -236,6 +268,7 @@ export function runTask(workspace: Workspace, task: Task): void {
   const words = values.map((value) => value >>> 0);
   if (kind === KIND.digest) runDigest(workspace, words);
   else if (kind === KIND.encode) runEncode(workspace, words);
+  else if (kind === KIND.encodeFormat1) runEncodeFormat1(workspace, words);
   else if (kind === KIND.decode) runDecode(workspace, words);
   else throw new Error(`a task has kind ${kind}`);
 }

@@ -5,6 +5,15 @@ import { LIMITS, TARGETS } from "../limits.ts";
 import type { Location } from "./dedup.ts";
 import type { Slot } from "./slot.ts";
 
+/** How chunks become blocks: in format 1 each is one. */
+export interface BlockRule {
+  readonly format: 1 | 2;
+  readonly blockSize: number;
+}
+
+/** Room for the beginning of a block that goes on in the next slot. */
+export const carryLength = ({ format, blockSize }: BlockRule): number => (format === 1 ? 0 : blockSize);
+
 export class BlockBuilder {
   readonly #blockSize: number;
   readonly #memory: Uint8Array;
@@ -20,11 +29,12 @@ export class BlockBuilder {
   #number: number;
 
   /**
-   * @param carries buffers of blockSize, one more than there are slots
+   * @param carries buffers of `carryLength`, one more than there are slots
    * @param firstNumber of a block: those of bases come before
    */
-  constructor(blockSize: number, memory: WebAssembly.Memory, carries: Uint8Array[], firstNumber: number) {
-    this.#blockSize = Math.min(blockSize, LIMITS.plainBlock);
+  constructor(rule: BlockRule, memory: WebAssembly.Memory, carries: Uint8Array[], firstNumber: number) {
+    // Any chunk fills a block of one byte.
+    this.#blockSize = rule.format === 1 ? 1 : Math.min(rule.blockSize, LIMITS.plainBlock);
     this.#memory = new Uint8Array(memory.buffer);
     this.#freeCarries = carries;
     this.#number = firstNumber;

@@ -14,7 +14,8 @@ import { type Base, type KnownChunks, loadBases } from "./bases.ts";
 import { ChunkSet } from "./chunk-set.ts";
 import type { Location } from "./dedup.ts";
 import { IndexWriter } from "./index-writer.ts";
-import { type CodedBlock, Recoder } from "./recoder.ts";
+import type { CodedBlock } from "./layout.ts";
+import { Recoder } from "./recoder.ts";
 import type { Scratch } from "./scratch.ts";
 import type { Sink } from "./sink.ts";
 import { SketchBuilder } from "./sketch.ts";
@@ -207,13 +208,9 @@ class Copier {
     return { block: copy, offset };
   }
 
-  #append({ codec, stored, plainLength }: CodedBlock): void {
-    const offset = this.#appender.position;
-    this.#appender.append(stored);
-    this.#known.blocks.append({ origin: 0, codec, offset, storedLength: stored.length, plainLength });
-    this.#totals.block(codec, stored.length, plainLength);
-    this.#longestBlock = Math.max(this.#longestBlock, plainLength);
-    this.#index.drain();
+  #append(block: CodedBlock): void {
+    this.#index.block(block);
+    this.#longestBlock = Math.max(this.#longestBlock, block.plainLength);
   }
 
   async #finish(): Promise<WrittenArchive> {

@@ -10,6 +10,7 @@ import { TARGETS } from "../limits.ts";
 import type { Appender } from "./appender.ts";
 import { BatchedHasher } from "./batched-hasher.ts";
 import type { BlockTable } from "./block-table.ts";
+import type { CodedBlock, Layout } from "./layout.ts";
 import { appendPage, buildTop, LeafPages } from "./leaf-pages.ts";
 import type { Scratch } from "./scratch.ts";
 import type { Totals } from "./totals.ts";
@@ -23,7 +24,7 @@ type Pending =
   | { readonly length: number; readonly fill: number }
   | { readonly length: number; readonly digest: Uint8Array; readonly block: number; readonly offset: number };
 
-export class IndexWriter {
+export class IndexWriter implements Layout {
   readonly #engine: Engine;
   readonly #digestOf: DigestOf;
   readonly #appender: Appender;
@@ -77,7 +78,7 @@ export class IndexWriter {
     this.#hasher.pending.u64(length).u8(1).raw(digest);
     this.#hasher.flushIfLong();
     this.#queue.push({ length, digest, block, offset });
-    this.drain();
+    this.#drain();
   }
 
   /** Ends what may not go on: a content ends here. */
@@ -89,7 +90,7 @@ export class IndexWriter {
     this.#hasher.pending.u64(run.length).u8(0).u8(run.fill);
     this.#hasher.flushIfLong();
     this.#queue.push(run);
-    this.drain();
+    this.#drain();
   }
 
   /**
@@ -106,8 +107,16 @@ export class IndexWriter {
     while (this.#marks.length > 0 && this.#marks[0]!.address <= this.#drained) this.#marks.shift()!.action();
   }
 
-  /** Moves records into leaves, as far as their blocks are appended. To be called after every block. */
-  drain(): void {
+  block({ codec, stored, plainLength }: CodedBlock): void {
+    const offset = this.#appender.position;
+    this.#appender.append(stored);
+    this.#blocks.append({ origin: 0, codec, offset, storedLength: stored.length, plainLength });
+    this.#totals.block(codec, stored.length, plainLength);
+    this.#drain();
+  }
+
+  /** Moves records into leaves, as far as their blocks are appended. */
+  #drain(): void {
     while (this.#head < this.#queue.length) {
       const record = this.#queue[this.#head]!;
       if ("block" in record && record.block >= this.#blocks.count) break;
@@ -141,7 +150,7 @@ export class IndexWriter {
   /** Ends the last leaf; all blocks must be appended. */
   finishLeaves(): void {
     this.border();
-    this.drain();
+    this.#drain();
     if (this.#leaf.span > 0) this.#closeLeaf();
   }
 

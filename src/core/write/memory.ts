@@ -1,6 +1,7 @@
 // What the write line allocates in its engine's memory.
 
 import type { Coding } from "../format/root.ts";
+import { carryLength } from "./block-builder.ts";
 import { slotPlan } from "./pipeline.ts";
 import { slotLength } from "./slot.ts";
 
@@ -10,7 +11,8 @@ export function gatherBytes(coding: Coding): number {
 }
 
 /** Bytes that a writer allocates when so many threads run tasks. */
-export function writerHeapBytes(coding: Coding, threads: number): number {
-  const { length, count } = slotPlan(coding, threads);
-  return count * (slotLength(length, coding.blockSize) + 1024) + (count + 1) * (coding.blockSize + 128);
+export function writerHeapBytes(coding: Coding, threads: number, format: 1 | 2): number {
+  const { length, count } = slotPlan(coding, threads, format);
+  const rule = { format, blockSize: coding.blockSize };
+  return count * (slotLength(length, rule) + 1024) + (count + 1) * (carryLength(rule) + 128);
 }

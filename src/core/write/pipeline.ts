@@ -6,14 +6,13 @@ import { ZERO_CHUNK } from "../engine.ts";
 import type { ContentRange } from "../format/record.ts";
 import type { Coding } from "../format/root.ts";
 import type { Crew } from "../work/crew.ts";
-import { setDigestTask, setEncodeTask, type Task, TO_CUT } from "../work/task.ts";
+import { setDigestTask, setEncodeFormat1Task, setEncodeTask, type Task, TO_CUT } from "../work/task.ts";
 import type { Appender } from "./appender.ts";
-import { BlockBuilder } from "./block-builder.ts";
-import type { BlockTable } from "./block-table.ts";
+import { BlockBuilder, carryLength } from "./block-builder.ts";
 import { ChunkSet } from "./chunk-set.ts";
 import type { ContentInput } from "./content-input.ts";
 import type { DedupTable } from "./dedup.ts";
-import type { IndexWriter } from "./index-writer.ts";
+import type { Layout } from "./layout.ts";
 import { SketchBuilder } from "./sketch.ts";
 import { allocateSlot, resetSlot, SLOT_CHUNKS, type Slot, slotLength } from "./slot.ts";
 import type { Totals } from "./totals.ts";
@@ -26,10 +25,11 @@ const TURN = 100;
 const SLOTS_BYTES = 96 * MIB;
 
 /** How long slots are, and how many: enough to keep all threads busy, few enough to stay in the caches. */
-export function slotPlan(coding: Coding, threads: number): { length: number; count: number } {
+export function slotPlan(coding: Coding, threads: number, format: 1 | 2): { length: number; count: number } {
   const length = Math.max(2 * MIB, 2 * coding.sizes.max);
   if (threads === 1) return { length, count: 2 };
-  const affordable = Math.floor(SLOTS_BYTES / (slotLength(length, coding.blockSize) + coding.blockSize));
+  const rule = { format, blockSize: coding.blockSize };
+  const affordable = Math.floor(SLOTS_BYTES / (slotLength(length, rule) + carryLength(rule)));
   return { length, count: Math.max(threads + 1, Math.min(threads + 4, affordable)) };
 }
 
@@ -37,10 +37,13 @@ export interface PipelineParts {
   readonly crew: Crew;
   readonly coding: Coding;
   readonly appender: Appender;
-  /** What the bases have; what is packed is added. */
-  readonly dedup: DedupTable;
-  readonly blocks: BlockTable;
-  readonly index: IndexWriter;
+  /** Of the archive: its blocks are others. */
+  readonly format: 1 | 2;
+  /** What the bases have; what is packed is added. Absent: chunks are stored as often as they occur. */
+  readonly dedup: DedupTable | undefined;
+  /** Number of the first block to be appended. */
+  readonly firstBlock: number;
+  readonly layout: Layout;
   readonly totals: Totals;
   readonly signal: AbortSignal | undefined;
   readonly onProgress: ((bytes: number) => void) | undefined;
@@ -65,14 +68,14 @@ export class Pipeline {
 
   constructor(parts: PipelineParts) {
     this.#parts = parts;
-    this.#basesCount = parts.dedup.count;
-    const { engine, threads } = parts.crew;
-    const { length, count } = slotPlan(parts.coding, threads);
-    for (let number = 0; number < count; number++) {
-      this.#free.push(allocateSlot(engine, length, parts.coding.blockSize));
-    }
-    const carries = Array.from({ length: count + 1 }, () => engine.allocate(parts.coding.blockSize));
-    this.#builder = new BlockBuilder(parts.coding.blockSize, engine.memory, carries, parts.blocks.count);
+    const { crew, coding, format, dedup, firstBlock } = parts;
+    this.#basesCount = dedup?.count ?? 0;
+    const { engine, threads } = crew;
+    const rule = { format, blockSize: coding.blockSize };
+    const { length, count } = slotPlan(coding, threads, format);
+    for (let number = 0; number < count; number++) this.#free.push(allocateSlot(engine, length, rule));
+    const carries = Array.from({ length: count + 1 }, () => engine.allocate(carryLength(rule)));
+    this.#builder = new BlockBuilder(rule, engine.memory, carries, firstBlock);
     this.#lastTurn = performance.now();
   }
 
@@ -103,7 +106,7 @@ export class Pipeline {
         if (!this.#leaveUncut(slot)) this.#cut(slot, true);
       }
       // There is no slot when the sink failed; that error is the one to tell.
-      if (this.#current !== undefined) this.event(() => this.#parts.index.border());
+      if (this.#current !== undefined) this.event(() => this.#parts.layout.border());
     }
     return { start: size === 0 ? 0 : start, size, sparse: input.sparse === true };
   }
@@ -146,7 +149,8 @@ export class Pipeline {
   }
 
   #submit(slot: Slot): void {
-    setDigestTask(slot.digestTask, { ...slot, sizes: this.#parts.coding.sizes });
+    const { coding, format } = this.#parts;
+    setDigestTask(slot.digestTask, { ...slot, sizes: coding.sizes, zerosOnly: format === 1 });
     this.#parts.crew.start(slot.digestTask);
     this.#digesting.push(slot);
     this.#current = undefined;
@@ -159,7 +163,7 @@ export class Pipeline {
     const length = Math.floor((input.hole?.() ?? 0) / max) * max;
     if (length === 0) return 0;
     input.skip!(length);
-    slot.events.push({ item: slot.count, run: () => this.#parts.index.fill(length, 0) });
+    slot.events.push({ item: slot.count, run: () => this.#parts.layout.fill(length, 0) });
     this.address += length;
     this.#parts.onProgress?.(length);
     return length;
@@ -252,17 +256,22 @@ export class Pipeline {
 
   /** Decides what a chunk is: a fill, a duplicate, or new. */
   #place(slot: Slot, chunk: number, address: number, length: number, words: Uint32Array): void {
-    const { dedup, index, totals } = this.#parts;
+    const { dedup, layout, totals } = this.#parts;
     if (slot.fills[chunk]! >= 0) {
-      index.fill(length, slot.fills[chunk]!);
+      layout.fill(length, slot.fills[chunk]!);
       this.#builder.pass();
       return;
     }
+    const digestBytes = slot.digests.slice(chunk * 32, chunk * 32 + 32);
+    if (layout.parentChunk?.(length, digestBytes)) {
+      totals.parent(length);
+      return;
+    }
     const digest = words.subarray(chunk * 8, chunk * 8 + 8);
-    const known = dedup.find(digest);
+    const known = dedup?.find(digest);
     const { block, offset } = known ?? this.#builder.add(address, length);
     if (known === undefined) {
-      dedup.add(digest, { block, offset });
+      dedup?.add(digest, { block, offset });
       this.sketch.add(digest);
       totals.unique(length);
     } else {
@@ -272,36 +281,28 @@ export class Pipeline {
         totals.parent(length);
       } else totals.duplicate(length);
     }
-    index.chunk(length, slot.digests.slice(chunk * 32, chunk * 32 + 32), block, offset);
+    layout.chunk(length, digestBytes, block, offset);
   }
 
   #encode(slot: Slot): void {
-    const { coding, crew } = this.#parts;
-    setEncodeTask(slot.encodeTask, {
-      codec: coding.codec as 0 | 1 | 2,
-      level: coding.level,
-      blockCount: slot.plainLengths.length,
-      parts: slot.parts,
-      out: slot.out,
-      results: slot.results,
-    });
+    const { coding, crew, format } = this.#parts;
+    const { parts, out, results } = slot;
+    const work = { level: coding.level, blockCount: slot.plainLengths.length, parts, out, results };
+    if (format === 1) setEncodeFormat1Task(slot.encodeTask, { ...work, codec: coding.codec as 1 | 2 });
+    else setEncodeTask(slot.encodeTask, { ...work, codec: coding.codec as 0 | 1 | 2 });
     crew.start(slot.encodeTask);
     this.#encoding.push(slot);
   }
 
   async #append(slot: Slot): Promise<void> {
-    const { appender, blocks, index, totals } = this.#parts;
+    const { appender, coding, format, layout } = this.#parts;
     let at = 0;
     for (let number = 0; number < slot.plainLengths.length; number++) {
-      const codec = slot.results[number * 2]!;
-      const storedLength = slot.results[number * 2 + 1]!;
-      const plainLength = slot.plainLengths[number]!;
-      const offset = appender.position;
-      appender.append(slot.out.subarray(at, at + storedLength));
-      at += storedLength;
-      blocks.append({ origin: 0, codec, offset, storedLength, plainLength });
-      totals.block(codec, storedLength, plainLength);
-      index.drain();
+      const result = slot.results[number * 2]!;
+      const stored = slot.out.subarray(at, at + slot.results[number * 2 + 1]!);
+      const block = { stored, plainLength: slot.plainLengths[number]! };
+      layout.block(format === 1 ? { ...block, codec: coding.codec, checksum: result } : { ...block, codec: result });
+      at += stored.length;
     }
     await appender.flush();
     this.#builder.release(slot.carry);

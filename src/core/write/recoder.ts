@@ -3,12 +3,7 @@
 import { CODEC, type Engine } from "../engine.ts";
 import type { Coding } from "../format/root.ts";
 import type { Location } from "./dedup.ts";
-
-export interface CodedBlock {
-  readonly codec: number;
-  readonly stored: Uint8Array;
-  readonly plainLength: number;
-}
+import type { CodedBlock } from "./layout.ts";
 
 export class Recoder {
   readonly #engine: Engine;

@@ -2,7 +2,8 @@
 // are made once and go round.
 
 import type { Engine } from "../engine.ts";
-import { allocateTask, type Task } from "../work/task.ts";
+import { allocateTask, format1Bound, type Task } from "../work/task.ts";
+import type { BlockRule } from "./block-builder.ts";
 
 /** Chunks of one slot, at most. */
 export const SLOT_CHUNKS = 4096;
@@ -36,8 +37,7 @@ export interface Slot {
   readonly encodeTask: Task;
 }
 
-/** @param blockSize the longest beginning of a block that may come from slots before */
-export function allocateSlot(engine: Engine, length: number, blockSize: number): Slot {
+export function allocateSlot(engine: Engine, length: number, rule: BlockRule): Slot {
   const words = (count: number) => {
     const bytes = engine.allocate(count * 4);
     return new Uint32Array(bytes.buffer, bytes.byteOffset, count);
@@ -59,7 +59,7 @@ export function allocateSlot(engine: Engine, length: number, blockSize: number):
     parts: words(SLOT_CHUNKS * 3 + 8),
     partsLength: 0,
     plainLengths: [],
-    out: engine.allocate(length + blockSize),
+    out: engine.allocate(outLength(length, rule)),
     results: words((SLOT_CHUNKS + 2) * 2),
     carry: undefined,
     digestTask: allocateTask(engine),
@@ -67,9 +67,14 @@ export function allocateSlot(engine: Engine, length: number, blockSize: number):
   };
 }
 
+/** Blocks of format 2 are no longer than plain, but the first may begin in slots before. */
+function outLength(length: number, rule: BlockRule): number {
+  return rule.format === 2 ? length + rule.blockSize : format1Bound(length) + SLOT_CHUNKS * format1Bound(0);
+}
+
 /** Bytes of the engine's memory that one slot takes. */
-export function slotLength(length: number, blockSize: number): number {
-  return 2 * length + blockSize + SLOT_CHUNKS * 80;
+export function slotLength(length: number, rule: BlockRule): number {
+  return length + outLength(length, rule) + SLOT_CHUNKS * 80;
 }
 
 export function resetSlot(slot: Slot): void {

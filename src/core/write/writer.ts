@@ -74,10 +74,11 @@ export class ArchiveWriter {
     this.#pipeline = new Pipeline({
       crew,
       coding: this.#coding,
+      format: 2,
       appender,
       dedup,
-      blocks,
-      index: this.#index,
+      firstBlock: blocks.count,
+      layout: this.#index,
       totals,
       signal,
       onProgress,
