@@ -28,6 +28,23 @@ export const LIMITS = {
   chunkMin: { min: 64, max: 16 * MIB },
   chunkAvg: { min: 256, max: 4 * MIB },
   chunkMax: { min: 1024, max: 16 * MIB },
+  /** Of format 1 (docs/format-1.md). */
+  format1: {
+    /** Pages of one stream: at 4096 blocks a page, some petabytes. */
+    pages: 4 * MIB,
+    /** The original writes 4096. */
+    blocksPerPage: 65_536,
+    block: 64 * MIB,
+    storedBlock: 65 * MIB,
+    /** A path takes 8 bytes of the header at least. */
+    parents: 512,
+    /** Archives in the lineage of one. */
+    lineage: 4096,
+    dictionary: 16 * MIB,
+    metadata: 256 * MIB,
+    members: 4 * MIB,
+    iterations: { min: 100_000, max: 10_000_000 },
+  },
 } as const;
 
 /** What the writer aims at; a reader does not depend on it (docs/format.md, "The writer's order"). */
