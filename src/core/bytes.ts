@@ -201,7 +201,11 @@ export class ByteReader {
   }
 
   name(): ByteString {
-    return byteStringOf(this.bytes());
+    return this.rawName(this.varint());
+  }
+
+  rawName(length: number): ByteString {
+    return byteStringOf(this.raw(length));
   }
 
   zeros(count: number): void {

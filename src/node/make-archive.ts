@@ -14,11 +14,13 @@ import { type BaseOptions, openBasesFor } from "./bases.ts";
 import { createFileSink, createStdoutSink } from "./file-sink.ts";
 import { STDIO } from "./input-facts.ts";
 
-export interface MakeOptions extends Omit<WriterOptions, "bases">, BaseOptions {
+export interface MakeOptions extends Omit<WriterOptions, "bases" | "anyOrder">, BaseOptions {
   /** The archive; "-" is standard output. */
   readonly output: string;
   /** Replace an existing output. */
   readonly force?: boolean;
+  /** What goes in comes in any order; entries left out are warned of. Default: in tree order. */
+  readonly order?: "tree" | "any";
   /** Do everything but write. */
   readonly dryRun?: boolean;
 }
@@ -80,8 +82,10 @@ async function writeInto(
   let crew: { close(): Promise<void> } | undefined;
   let writer: ArchiveWriter | undefined;
   try {
-    ({ writer, crew } = await createArchiveWriter(sink, options, total));
-    await fill(writer, (warning) => warnings.push(warning));
+    const warn: Warn = (warning) => warnings.push(warning);
+    const anyOrder = options.order === "any" ? { anyOrder: warn } : {};
+    ({ writer, crew } = await createArchiveWriter(sink, { ...options, ...anyOrder }, total));
+    await fill(writer, warn);
     const written = await writer.finish();
     return { ...written, warnings };
   } catch (error) {

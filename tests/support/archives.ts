@@ -5,6 +5,7 @@ import {
   type Archive,
   type Base,
   type Content,
+  type ContentInput,
   checkArchive,
   contentOf,
   createArchive,
@@ -21,11 +22,39 @@ import { referenceChunks } from "./reference-chunking.ts";
 
 export interface Plan {
   readonly streams?: readonly { readonly name: "disk" | "memory"; readonly content: Content }[];
-  /** In tree order; `content` for files that are no hard links. */
+  /** Stored whole; files are parts of them. */
+  readonly containers?: readonly {
+    readonly name: string;
+    readonly content: Uint8Array;
+    readonly parts: readonly Part[];
+  }[];
+  /** In tree order unless an option says otherwise; `content` for files that are no hard links. */
   readonly items?: readonly { readonly entry: Entry; readonly content?: Content; readonly linkable?: boolean }[];
   readonly options?: WriterOptions;
   /** Archives that it may refer to, with all that these refer to. */
   readonly bases?: readonly (Uint8Array | Plan)[];
+}
+
+interface Part {
+  readonly entry: Entry;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** A content that says where parts begin and end. */
+function withBorders(content: Uint8Array, parts: readonly Part[]): ContentInput {
+  const input = contentOf(content);
+  let position = 0;
+  return {
+    ...input,
+    border: () =>
+      Math.min(...parts.flatMap(({ start, end }) => [start, end]).filter((at) => at > position), Infinity) - position,
+    async read(into) {
+      const length = await input.read(into);
+      position += length;
+      return length;
+    },
+  };
 }
 
 /** Parents are among these archives. */
@@ -33,12 +62,20 @@ export function findAmong(archives: readonly Uint8Array[]): FindParent {
   return () => archives.map((bytes, number) => createMemorySource(bytes, `archive ${number}`));
 }
 
-export async function packPlan({ streams = [], items = [], options = {}, bases = [] }: Plan): Promise<Uint8Array> {
+export async function packPlan(plan: Plan): Promise<Uint8Array> {
+  const { streams = [], containers = [], items = [], options = {}, bases = [] } = plan;
   const opened = await Promise.all((await packBases(bases)).map((bytes) => openArchive(bytes)));
   const hinted = opened.map((archive, number) => basedOn(archive, `base-${number}.hxz`));
   const sink = createMemorySink();
   const writer = await createArchive(sink, { ...options, bases: hinted });
   for (const { name, content } of streams) await writer.addStream(name, contentOf(content));
+  for (const { name, content, parts } of containers) {
+    const { start, size } = await writer.addContent(withBorders(content, parts));
+    writer.addContainer({ format: "sample", name, size, start });
+    for (const part of parts) {
+      await writer.addEntry(part.entry, { start: start + part.start, size: part.end - part.start, sparse: false });
+    }
+  }
   for (const { entry, content, linkable = true } of items) {
     if (content === undefined) await writer.addEntry(entry);
     else await writer.addFile(entry, contentOf(content), { linkable });
@@ -138,7 +175,12 @@ export async function expectAgreement(
     if (chunked > MOST_CHUNKED) continue;
     const own = reference.chunks.filter((chunk) => chunk.start >= start && chunk.start < end);
     const shown = own.map(({ length, fill }) => (fill === undefined ? { length } : { length, fill }));
-    expect(shown, `chunks of ${name}`).toEqual(referenceChunks(content, coding));
+    // Other contents that lie inside cut it, too.
+    const inner = entries.flatMap((entry) => (entry.size ? [entry.start!, entry.start! + entry.size] : []));
+    const cuts = [...new Set([start, ...inner.filter((at) => at > start && at < end), end])].sort((a, b) => a - b);
+    const parts = cuts.slice(1).map((to, number) => content.subarray(cuts[number]! - start, to - start));
+    const expected = parts.flatMap((part) => referenceChunks(part, coding));
+    expect(shown, `chunks of ${name}`).toEqual(expected);
   }
   await archive.close();
   return reference;

@@ -135,10 +135,34 @@ function checkBlockOrder(blocks: Block[]): void {
   }
 }
 
-/** What is chunked on its own: streams, and files that are not another name of one. */
-function contents({ root, tree }: State): { start: number; end: number }[] {
+interface Whole {
+  name: string;
+  start: number;
+  size: number;
+}
+
+/** Containers that are stored whole. */
+function wholeContainers({ root, metadata }: State): Whole[] {
+  const { containers = [] } = metadata;
+  rule(Array.isArray(containers), "the containers are no list");
+  return (containers as Whole[]).filter((container) => {
+    const { name, start, size } = container;
+    rule(typeof name === "string" && name !== "", "a container has no name");
+    const fits = Number.isInteger(start) && Number.isInteger(size) && start >= 0 && size >= 0;
+    rule(fits && start + size <= root.addressSpace, `the container ${name} is not in the address space`);
+    return true;
+  });
+}
+
+/** What is chunked on its own: streams, containers, and files that are not another name of one. */
+function contents(state: State): { start: number; end: number }[] {
+  const { root, tree } = state;
   const files = tree.entries.filter((entry) => entry.type === "file" && entry.hardLink === undefined);
-  return [...root.streams, ...(files as (ReferenceEntry & { start: number; size: number })[])]
+  return [
+    ...root.streams,
+    ...wholeContainers(state),
+    ...(files as (ReferenceEntry & { start: number; size: number })[]),
+  ]
     .filter(({ size }) => size > 0)
     .map(({ start, size }) => ({ start, end: start + size }));
 }
@@ -172,7 +196,7 @@ function checkFeatures({ root, index, dictionaries }: State): void {
   }
 }
 
-/** Original size: every file and stream once; what lies inside another content counts nothing. */
+/** Original size: every file, stream and container once; what lies inside another content counts nothing. */
 function originalSize(state: State): number {
   const ranges = contents(state).sort((a, b) => a.start - b.start || b.end - a.end);
   let sum = 0;

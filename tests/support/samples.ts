@@ -93,6 +93,25 @@ export function samplePlans(): Record<string, Plan> {
       items: ["a", "b", "c"].map((path) => ({ entry: entry("file", path), content: words })),
       options: SMALL,
     },
+    unordered: {
+      items: [...treeItems()].reverse(),
+      options: { ...SMALL, anyOrder: () => {} },
+    },
+    container: {
+      containers: [
+        {
+          name: "parts.bin",
+          content: mixed,
+          parts: [
+            { entry: entry("file", "z", { metadata: { part: 1 } }), start: 10, end: 2210 },
+            { entry: entry("file", "b/inner"), start: 512, end: 1024 },
+            { entry: entry("file", "a"), start: 3000, end: mixed.length },
+          ],
+        },
+      ],
+      items: [{ entry: entry("file", "b/alone"), content: mixed.subarray(512, 1024) }],
+      options: { ...SMALL, anyOrder: () => {} },
+    },
     thin,
     "thin-grandchild": grandchild,
   };

@@ -95,6 +95,13 @@ export function comparePaths(a: ByteString, b: ByteString): number {
   return left.name < right.name ? -1 : 1;
 }
 
+/** A text whose plain comparison is that of `comparePaths`, for sorting: no path has a NUL. */
+export function sortKeyOf(path: ByteString): string {
+  if (path === "") return "";
+  const { directory, name } = splitPath(path);
+  return `${directory.replaceAll("/", "\0\x01")}\0\0${name}`;
+}
+
 /** Why `name` cannot be one component of a path, or undefined when it can. */
 export function nameProblem(name: string): string | undefined {
   if (name === "") return "an empty component";

@@ -3,6 +3,7 @@
 
 import { ByteWriter } from "../bytes.ts";
 import { HexzError } from "../errors.ts";
+import { type Container, contentIn } from "../format/containers.ts";
 import type { Entry } from "../format/entry.ts";
 import { type ByteString, bytesOf, comparePaths, displayName } from "../format/path.ts";
 import type { Counts } from "../format/root.ts";
@@ -47,10 +48,12 @@ export async function checkTree(
   archive: Archive,
   findings: Findings,
   tree: WalkedTree,
+  containers: readonly Container[],
 ): Promise<Uint8Array | undefined> {
   const hasher = archive.context.engine.createHasher();
-  const entries = new EntryCheck(archive, findings);
+  const entries = new EntryCheck(archive, findings, containers);
   for (const { name, start, size } of archive.streams) entries.content(name, start, size, true);
+  for (const container of containers) entries.container(container);
   let good = tree.complete;
   for await (const { child, bytes } of pagesOf(archive, tree.leaves, ({ ref }) => ref)) {
     const leaf = await noting(findings, "tree", async () => {
@@ -73,15 +76,19 @@ export async function checkTree(
 class EntryCheck {
   readonly #archive: Archive;
   readonly #findings: Findings;
+  readonly #containers: readonly Container[];
   #last: ByteString | undefined;
   #counts = { files: 0, directories: 0, symlinks: 0, other: 0 };
   #size = 0;
+  /** Of files and streams, those that lie in others, too. */
+  #sizeWithInner = 0;
   /** The last content that lies in no other one. Undefined when contents come in an order that hides which those are. */
   #outer: { start: number; end: number } | undefined = { start: 0, end: 0 };
   /** Lost ranges that some content has told of. */
   readonly #told = new Set<Lost>();
 
-  constructor(archive: Archive, findings: Findings) {
+  constructor(archive: Archive, findings: Findings, containers: readonly Container[]) {
+    this.#containers = containers;
     this.#archive = archive;
     this.#findings = findings;
   }
@@ -102,11 +109,23 @@ class EntryCheck {
     else {
       this.#counts.files++;
       if (entry.hardLink !== undefined) await this.#hardLink(entry, entry.hardLink);
-      if (entry.start! + entry.size! > this.#archive.root.addressSpace) {
-        this.#invalid(`"${displayName(path)}" ends behind the address space`);
-      }
-      this.content(displayName(path), entry.start!, entry.size!, entry.hardLink === undefined);
+      const range = { start: entry.start!, size: entry.size! };
+      this.#checkRange(`"${displayName(path)}"`, range.start, range.size);
+      const own = entry.hardLink === undefined && !contentIn(this.#containers, range);
+      this.content(displayName(path), range.start, range.size, own);
     }
+  }
+
+  #checkRange(what: string, start: number, size: number): void {
+    if (start + size > this.#archive.root.addressSpace) this.#invalid(`${what} ends behind the address space`);
+  }
+
+  /** Call before the first entry. */
+  container(container: Container): void {
+    const { name } = container;
+    const { start, size } = "start" in container ? container : container.pieces;
+    this.#checkRange(`the container "${name}"`, start, size);
+    this.content(name, start, size, "start" in container);
   }
 
   async #hardLink(entry: Entry, link: ByteString): Promise<void> {
@@ -130,6 +149,7 @@ class EntryCheck {
   content(path: string, start: number, size: number, own: boolean): void {
     if (size === 0) return;
     const end = start + size;
+    if (own) this.#sizeWithInner += size;
     if (own && this.#outer !== undefined) {
       if (start >= this.#outer.end) {
         this.#outer = { start, end };
@@ -164,6 +184,9 @@ class EntryCheck {
     compare("symlinks", this.#counts.symlinks, counts.symlinks);
     compare("other entries", this.#counts.other, counts.other);
     if (this.#outer !== undefined) compare("bytes of content", this.#size, counts.originalSize);
+    else if (counts.originalSize > this.#sizeWithInner) {
+      compare("bytes of content at most", this.#sizeWithInner, counts.originalSize);
+    }
   }
 }
 

@@ -4,6 +4,7 @@
 
 import { ByteWriter, equalBytes } from "../bytes.ts";
 import { HexzError } from "../errors.ts";
+import { containersOf } from "../format/containers.ts";
 import { decodeHead, HEAD_LENGTH } from "../format/head.ts";
 import { encodeStreams } from "../format/root.ts";
 import type { Archive } from "./archive.ts";
@@ -50,9 +51,10 @@ export async function checkArchive(archive: Archive, options: CheckOptions = {})
   const index = await checkIndex(archive, findings, body);
   await checkStateEnd(archive, findings, { index, tree, body });
   await checkEnd(archive, findings);
-  await noting(findings, "metadata", () => archive.metadata());
+  const metadata = await noting(findings, "metadata", () => archive.metadata());
+  const containers = await noting(findings, "metadata", async () => containersOf(metadata ?? {}, archive.source.name));
   const checkedBytes = await checkContent(archive, findings, options);
-  const entries = await checkTree(archive, findings, tree);
+  const entries = await checkTree(archive, findings, tree, containers ?? []);
 
   const { root, context } = archive;
   if (index.chunksDigest !== undefined && entries !== undefined) {

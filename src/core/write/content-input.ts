@@ -19,6 +19,11 @@ export interface ContentInput {
   hole?(): number;
   /** Moves over `length` bytes of what `hole` told. */
   skip?(length: number): void;
+  /**
+   * Bytes from here to the next border, more than 0: there a part of the content begins or ends that must be chunked as
+   * if it was packed alone. Asked at the beginning and at every border. Without it there is none.
+   */
+  border?(): number;
   /** Call after the last byte. @throws HexzError `changed` when the file is not what it was when reading began */
   finish(): void;
   /** Gives back what the input holds open; may be called more than once, and without `finish`. */

@@ -15,7 +15,7 @@ export function appendPage(appender: Appender, page: PageBody, digestOf: DigestO
 }
 
 /** Re-cuts pieces into records of the lengths asked for. */
-class PieceReader {
+export class PieceReader {
   readonly #pieces: Iterator<Uint8Array>;
   #current: Uint8Array = new Uint8Array(0);
 

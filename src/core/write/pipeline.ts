@@ -82,33 +82,46 @@ export class Pipeline {
   /** Reads a whole content and sends it on its way. Returns its range, and whether it had holes. */
   async content(input: ContentInput): Promise<ContentRange> {
     const start = this.address;
-    let size = 0;
+    const end = start + (input.size ?? Number.POSITIVE_INFINITY);
+    let border = start + (input.border?.() ?? Number.POSITIVE_INFINITY);
     let slot = await this.#slotFor(input.size);
     try {
       for (;;) {
-        size += this.#skipHole(slot, input);
-        if (size === input.size) break;
+        if (this.address === end) break;
+        if (this.address === border) {
+          slot = await this.#endPart(slot);
+          border += input.border!();
+        }
+        const stop = Math.min(end, border);
+        this.#skipHole(slot, input, stop);
+        if (this.address === stop) continue;
         if (slot.filled === slot.bytes.length || slot.chunkBound === SLOT_CHUNKS) slot = await this.#nextSlot(slot);
         const room = slot.bytes.subarray(slot.filled);
-        const pending = input.read(input.size === undefined ? room : room.subarray(0, input.size - size));
+        const pending = input.read(room.subarray(0, stop - this.address));
         const length = typeof pending === "number" ? pending : await pending;
         if (length === 0) break;
         slot.filled += length;
-        size += length;
         this.address += length;
         this.#parts.onProgress?.(length);
-        if (size !== input.size) this.#cut(slot, false);
+        if (this.address !== stop) this.#cut(slot, false);
       }
     } finally {
-      // Also after a failed read: what was read keeps its addresses, and the next content begins with a chunk.
-      while (slot.itemized < slot.filled) {
-        if (slot.chunkBound === SLOT_CHUNKS) slot = await this.#nextSlot(slot);
-        if (!this.#leaveUncut(slot)) this.#cut(slot, true);
-      }
-      // There is no slot when the sink failed; that error is the one to tell.
-      if (this.#current !== undefined) this.event(() => this.#parts.layout.border());
+      await this.#endPart(slot);
     }
+    const size = this.address - start;
     return { start: size === 0 ? 0 : start, size, sparse: input.sparse === true };
+  }
+
+  /** Cuts the rest; what follows begins with a chunk. Also after a failed read: what was read keeps its addresses. */
+  async #endPart(filled: Slot): Promise<Slot> {
+    let slot = filled;
+    while (slot.itemized < slot.filled) {
+      if (slot.chunkBound === SLOT_CHUNKS) slot = await this.#nextSlot(slot);
+      if (!this.#leaveUncut(slot)) this.#cut(slot, true);
+    }
+    // There is no slot when the sink failed; that error is the one to tell.
+    if (this.#current !== undefined) this.event(() => this.#parts.layout.border());
+    return slot;
   }
 
   /** Makes sure that there is a slot for the next event. */
@@ -157,16 +170,15 @@ export class Pipeline {
   }
 
   /** Holes become zeros without being read, in steps of whole maximal chunks: there FastCDC cuts in zeros. */
-  #skipHole(slot: Slot, input: ContentInput): number {
-    if (slot.itemized !== slot.filled) return 0;
+  #skipHole(slot: Slot, input: ContentInput, stop: number): void {
+    if (slot.itemized !== slot.filled) return;
     const { max } = this.#parts.coding.sizes;
-    const length = Math.floor((input.hole?.() ?? 0) / max) * max;
-    if (length === 0) return 0;
+    const length = Math.floor(Math.min(input.hole?.() ?? 0, stop - this.address) / max) * max;
+    if (length === 0) return;
     input.skip!(length);
     slot.events.push({ item: slot.count, run: () => this.#parts.layout.fill(length, 0) });
     this.address += length;
     this.#parts.onProgress?.(length);
-    return length;
   }
 
   /** Leaves the end of a content to the thread that digests it; false when it could become too many chunks. */

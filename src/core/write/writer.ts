@@ -2,7 +2,8 @@
 // (docs/format.md, "The writer's order").
 
 import { digestWith } from "../digest.ts";
-import { HexzError } from "../errors.ts";
+import { HexzError, type Warning } from "../errors.ts";
+import { type Container, containersJson, contentIn } from "../format/containers.ts";
 import type { Entry } from "../format/entry.ts";
 import { encodeHead } from "../format/head.ts";
 import { type ByteString, displayName } from "../format/path.ts";
@@ -16,11 +17,12 @@ import type { ContentInput } from "./content-input.ts";
 import { IndexWriter } from "./index-writer.ts";
 import type { Origins } from "./origins.ts";
 import { Pipeline } from "./pipeline.ts";
-import { createMemoryScratch, type Scratch } from "./scratch.ts";
+import { createMemoryScratch, type OpenScratch } from "./scratch.ts";
 import type { Sink } from "./sink.ts";
 import { finishState, type WrittenArchive } from "./state-end.ts";
 import { Totals } from "./totals.ts";
 import { PathChecker, TreeWriter } from "./tree-writer.ts";
+import { UnorderedEntries } from "./unordered-entries.ts";
 
 export interface WriterOptions extends CodingOptions {
   /**
@@ -30,14 +32,22 @@ export interface WriterOptions extends CodingOptions {
   readonly bases?: readonly Base[];
   /** Kept in the archive's metadata. */
   readonly metadata?: Readonly<Record<string, unknown>>;
+  /**
+   * Entries come in any order, not in tree order: they are sorted at the end, in bounded memory. A hard link may then
+   * name any file. It is told of entries that are left out: of one path all but the last, and links to what is no file.
+   */
+  readonly anyOrder?: (leftOut: Warning) => void;
   /** Told of every stretch of input, in bytes. */
   readonly onProgress?: (bytes: number) => void;
   readonly signal?: AbortSignal;
 }
 
+/** Entries after which pages that they have filled are written. */
+const FLUSH_ENTRIES = 4096;
+
 /**
- * Writes one archive. Streams come first, then entries in tree order (`comparePaths`), then `finish`; after any error,
- * `abort`. Calls must not overlap.
+ * Writes one archive. Streams come first, then entries in tree order (`comparePaths`) unless `anyOrder` says otherwise,
+ * then `finish`; after any error, `abort`. Calls must not overlap.
  */
 export class ArchiveWriter {
   readonly #crew: Crew;
@@ -54,9 +64,12 @@ export class ArchiveWriter {
   /** Ranges of files that hard links may name; only those with more than one link are worth keeping. */
   readonly #linkable = new Map<ByteString, ContentRange>();
   readonly #paths = new PathChecker();
+  readonly #unordered: UnorderedEntries | undefined;
+  readonly #containers: Container[] = [];
   #entryCount = 0;
+  #placedCount = 0;
 
-  private constructor(sink: Sink, crew: Crew, options: WriterOptions, known: KnownChunks, openScratch: () => Scratch) {
+  private constructor(sink: Sink, crew: Crew, options: WriterOptions, known: KnownChunks, openScratch: OpenScratch) {
     this.#sink = sink;
     this.#crew = crew;
     this.#options = options;
@@ -70,7 +83,8 @@ export class ArchiveWriter {
     this.#origins = known.origins;
     this.#index = new IndexWriter({ engine, digestOf, appender, blocks, totals, scratch: openScratch() });
     this.#tree = new TreeWriter({ engine, digestOf, appender, index: this.#index, scratch: openScratch() });
-    const { signal, onProgress } = options;
+    const { signal, onProgress, anyOrder } = options;
+    this.#unordered = anyOrder && new UnorderedEntries(openScratch, anyOrder);
     this.#pipeline = new Pipeline({
       crew,
       coding: this.#coding,
@@ -91,7 +105,7 @@ export class ArchiveWriter {
     sink: Sink,
     crew: Crew,
     options: WriterOptions = {},
-    openScratch: () => Scratch = createMemoryScratch,
+    openScratch: OpenScratch = createMemoryScratch,
   ): Promise<ArchiveWriter> {
     const known = await loadBases(options.bases ?? []);
     const writer = new ArchiveWriter(sink, crew, options, known, openScratch);
@@ -123,20 +137,43 @@ export class ArchiveWriter {
     input.finish();
   }
 
-  /** Adds an entry without content of its own: anything but a file, or a hard link to an earlier file. */
-  async addEntry(entry: Entry): Promise<void> {
+  /**
+   * Packs bytes without an entry, to be named by entries and containers. They are of the address space from here on, and
+   * are not counted as content.
+   * @throws HexzError `changed`, and what reading throws
+   */
+  async addContent(input: ContentInput): Promise<ContentRange> {
+    const content = await this.#pipeline.content(input);
+    input.finish();
+    return content;
+  }
+
+  /**
+   * Says that what `addContent` packed was one file of another format, which can be had back. One that is stored whole is
+   * counted as content; files in it, added later, are not counted again.
+   */
+  addContainer(container: Container): void {
+    this.#containers.push(container);
+    if ("start" in container) this.#totals.stream(container.size);
+  }
+
+  /**
+   * Adds an entry without content of its own: anything but a file, a hard link, or a file whose content was packed before.
+   * @param content what `addContent` has packed, or any part of it
+   */
+  async addEntry(entry: Entry, content?: ContentRange): Promise<void> {
     this.#paths.check(entry.path);
     // Events need a slot to stand in.
     await this.#pipeline.ready();
-    if (entry.hardLink === undefined) return this.#add(entry, undefined);
-    const content = this.#linkable.get(entry.hardLink);
-    if (content === undefined) {
+    if (entry.hardLink === undefined || this.#unordered !== undefined) return this.#add(entry, content);
+    const linked = this.#linkable.get(entry.hardLink);
+    if (linked === undefined) {
       throw new HexzError(
         "usage",
         `"${displayName(entry.path)}" links to "${displayName(entry.hardLink)}", which was not packed`,
       );
     }
-    this.#add(entry, content);
+    this.#add(entry, linked);
   }
 
   /** Whether a later entry may be a hard link to this path. */
@@ -145,17 +182,36 @@ export class ArchiveWriter {
   }
 
   #add(entry: Entry, content: ContentRange | undefined): void {
-    // The tree begins with the root directory, whether or not anything is known of it.
-    if (this.#entryCount === 0 && entry.path !== "")
-      this.#add({ path: "" as ByteString, type: "directory" }, undefined);
     this.#entryCount++;
-    this.#totals.entry(entry, content?.size ?? 0);
-    this.#pipeline.event(() => this.#tree.add(entry, content));
+    if (this.#unordered !== undefined) this.#unordered.add(entry, content);
+    else this.#place(entry, content, (add) => this.#pipeline.event(add));
+  }
+
+  /** Gives an entry its place in the tree, which begins with the root directory whether or not anything is known of it. */
+  #place(entry: Entry, content: ContentRange | undefined, schedule: (add: () => void) => void): void {
+    if (this.#placedCount === 0 && entry.path !== "") {
+      this.#placedCount++;
+      this.#place({ path: "" as ByteString, type: "directory" }, undefined, schedule);
+    }
+    this.#placedCount++;
+    const range = content ?? (entry.type === "file" ? { start: entry.start!, size: entry.size! } : undefined);
+    const isCounted = range !== undefined && !contentIn(this.#containers, range);
+    this.#totals.entry(entry, isCounted ? range.size : 0);
+    schedule(() => this.#tree.add(entry, content));
+  }
+
+  async #placeUnordered(entries: UnorderedEntries): Promise<void> {
+    for (const { entry, content } of entries.placed()) {
+      this.#place(entry, content, (add) => add());
+      if (this.#placedCount % FLUSH_ENTRIES === 0) await this.#appender.flush();
+    }
+    entries.close();
   }
 
   /** Writes what remains and finishes the sink. */
   async finish(): Promise<WrittenArchive> {
     await this.#pipeline.finish();
+    if (this.#unordered !== undefined) await this.#placeUnordered(this.#unordered);
     const { engine } = this.#crew;
     const parts = {
       engine,
@@ -168,9 +224,14 @@ export class ArchiveWriter {
       sketch: this.#pipeline.sketch,
       streams: this.#streams,
       coding: this.#coding,
-      metadata: this.#options.metadata,
+      metadata: this.#metadata(),
     };
     return finishState(parts, this.#sink);
+  }
+
+  #metadata(): Readonly<Record<string, unknown>> | undefined {
+    const { metadata } = this.#options;
+    return this.#containers.length === 0 ? metadata : { ...metadata, containers: containersJson(this.#containers) };
   }
 
   /** Undoes everything: the sink shows nothing. */
@@ -178,6 +239,7 @@ export class ArchiveWriter {
     this.#pipeline.drainTasks();
     this.#index.close();
     this.#tree.close();
+    this.#unordered?.close();
     await this.#sink.abort();
   }
 }

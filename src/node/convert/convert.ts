@@ -35,7 +35,7 @@ export async function convert(options: ConvertOptions): Promise<MadeArchive> {
   checkOutput(output, facts);
   const total = totalOf(facts);
   const rereadable = facts.every((fact) => fact?.stat.isFile());
-  return makeArchive(options, { total, rereadable }, (writer, warn) =>
+  return makeArchive({ ...options, order: "any" }, { total, rereadable }, (writer, warn) =>
     format.convert(inputs, { writer, warn, expect: (bytes) => options.onTotal?.(bytes) }),
   );
 }

@@ -9,6 +9,7 @@ export const DETECT_LENGTH = 64 * 1024;
 
 /** What reading a format works with. */
 export interface ImportContext {
+  /** Takes entries in any order. */
   readonly writer: ArchiveWriter;
   /** To be told of what the archive does not hold or cannot keep. */
   readonly warn: Warn;

@@ -1,0 +1,218 @@
+// Entries that come in any order: kept until the last one is there, then given out in key order, names that come again
+// and hard links settled (docs/format.md, "The writer's order").
+
+import { ByteReader, ByteWriter } from "../bytes.ts";
+import type { Warning } from "../errors.ts";
+import type { Entry } from "../format/entry.ts";
+import { type ByteString, comparePaths, displayName, sortKeyOf } from "../format/path.ts";
+import { type ContentRange, readRecord } from "../format/record.ts";
+import { writeCheckedRecord } from "../format/tree-page.ts";
+import { RecordSorter, type SortedRecord } from "./record-sorter.ts";
+import type { OpenScratch } from "./scratch.ts";
+
+/** Links to links to links …: a chain is followed so far. */
+const MOST_STEPS = 40;
+/** What a link's record says until its target is found. */
+const NO_CONTENT: ContentRange = { start: 0, size: 0, sparse: false };
+
+/** An entry in its place; a file's range and other names are settled. */
+export interface PlacedEntry {
+  readonly entry: Entry;
+  readonly content: ContentRange | undefined;
+}
+
+/** What became of a file with several names, or of a link to one. */
+interface Settled {
+  readonly path: ByteString;
+  readonly order: number;
+  readonly content: ContentRange;
+  /** The name of the file that is no link. */
+  readonly first: ByteString;
+}
+
+interface Link {
+  readonly target: ByteString;
+  readonly path: ByteString;
+  readonly order: number;
+}
+
+export class UnorderedEntries {
+  readonly #openScratch: OpenScratch;
+  readonly #memoryBytes: number | undefined;
+  readonly #entries: RecordSorter;
+  readonly #warn: (warning: Warning) => void;
+  readonly #sorters: RecordSorter[] = [];
+  #count = 0;
+  #hasLinks = false;
+
+  /** @param memoryBytes of one sorter, for tests */
+  constructor(openScratch: OpenScratch, warn: (warning: Warning) => void, memoryBytes?: number) {
+    this.#openScratch = openScratch;
+    this.#memoryBytes = memoryBytes;
+    this.#warn = warn;
+    this.#entries = this.#openSorter();
+  }
+
+  #openSorter(): RecordSorter {
+    const sorter = new RecordSorter(this.#openScratch, this.#memoryBytes);
+    this.#sorters.push(sorter);
+    return sorter;
+  }
+
+  /** @param content of a file that is no hard link */
+  add(entry: Entry, content: ContentRange | undefined): void {
+    const { hardLink, ...own } = entry;
+    const record = new ByteWriter(128).u8(hardLink === undefined ? 0 : 1);
+    if (hardLink === undefined) writeCheckedRecord(record, own, content);
+    else {
+      this.#hasLinks = true;
+      writeCheckedRecord(record.name(hardLink), own, NO_CONTENT);
+    }
+    this.#entries.add(entry.path, this.#count++, record.take());
+  }
+
+  /** All of them in key order. */
+  *placed(): Generator<PlacedEntry> {
+    const settled = this.#hasLinks ? this.#settle().sorted() : [];
+    const next = cursor(settled);
+    let same = 1;
+    for (const { record, following } of withFollowing(this.#entries.sorted())) {
+      if (following !== undefined) {
+        same++;
+        continue;
+      }
+      const { path, order } = record;
+      if (same > 1) this.#left(path, "collision", `is there ${same} times; the last one counts`);
+      same = 1;
+      while (next.item !== undefined && isBefore(next.item, record)) next.step();
+      const own = next.item?.path === path && next.item.order === order ? settledOf(next.item) : undefined;
+      const { entry, target } = entryOf(record);
+      if (own === undefined && target !== undefined) {
+        this.#left(path, "no_such_path", `is left out: it links to "${displayName(target)}", which is no file`);
+      } else if (own === undefined || own.first === path) yield { entry, content: own?.content };
+      else yield { entry: { ...entry, hardLink: own.first }, content: own.content };
+    }
+  }
+
+  #left(path: ByteString, code: Warning["code"], what: string): void {
+    this.#warn({ path, code, message: `"${displayName(path)}" ${what}` });
+  }
+
+  /** Finds the file of every link: links are sorted by what they link to and met with the entries of those names. */
+  #settle(): RecordSorter {
+    let links = this.#openSorter();
+    for (const { record, following } of withFollowing(this.#entries.sorted())) {
+      const target = targetOf(record);
+      if (following === undefined && target !== undefined) addLink(links, { ...record, target });
+    }
+    for (let step = 0; ; step++) {
+      const found = this.#openSorter();
+      const further = this.#openSorter();
+      const more = this.#meet(links, found, further);
+      links.close();
+      if (!more || step === MOST_STEPS) return found;
+      found.close();
+      links = further;
+    }
+  }
+
+  /** @returns whether a link led to another link: then `further` has all links, with what they lead to in the end */
+  #meet(links: RecordSorter, found: RecordSorter, further: RecordSorter): boolean {
+    let more = false;
+    const next = cursor(links.sorted());
+    for (const { record, following } of withFollowing(this.#entries.sorted())) {
+      const { path } = record;
+      while (next.item !== undefined && isBefore(next.item, { path, order: 0 })) next.step();
+      // A link means the file that had the name when it was made; failing that, the first one after.
+      const meant: Link[] = [];
+      for (
+        ;
+        next.item?.path === path && next.item.order < (following?.order ?? Number.POSITIVE_INFINITY);
+        next.step()
+      ) {
+        meant.push(linkOf(next.item));
+      }
+      if (meant.length === 0) continue;
+      const target = targetOf(record);
+      if (target !== undefined) more = true;
+      for (const link of meant) addLink(further, { ...link, target: target ?? link.target });
+      const { entry } = entryOf(record);
+      if (target !== undefined || entry.type !== "file") continue;
+      const content = { start: entry.start!, size: entry.size!, sparse: entry.sparse === true };
+      const names = following === undefined ? [record, ...meant] : meant;
+      const first = names.reduce(
+        (least, { path: name }) => (comparePaths(name, least) < 0 ? name : least),
+        names[0]!.path,
+      );
+      for (const name of names) addSettled(found, { path: name.path, order: name.order, content, first });
+    }
+    return more;
+  }
+
+  close(): void {
+    for (const sorter of this.#sorters) sorter.close();
+  }
+}
+
+/** Each record with the one behind it when that is of the same path. */
+function* withFollowing(records: Iterable<SortedRecord>) {
+  let record: SortedRecord | undefined;
+  for (const next of records) {
+    if (record !== undefined) yield { record, following: next.path === record.path ? next : undefined };
+    record = next;
+  }
+  if (record !== undefined) yield { record, following: undefined };
+}
+
+/** Goes along a sequence beside another one. */
+function cursor(records: Iterable<SortedRecord>) {
+  const iterator = records[Symbol.iterator]();
+  const ahead = {
+    item: undefined as SortedRecord | undefined,
+    step() {
+      const next = iterator.next();
+      ahead.item = next.done ? undefined : next.value;
+    },
+  };
+  ahead.step();
+  return ahead;
+}
+
+type Place = Pick<SortedRecord, "path" | "order">;
+
+function isBefore(a: Place, b: Place): boolean {
+  return a.path === b.path ? a.order < b.order : sortKeyOf(a.path) < sortKeyOf(b.path);
+}
+
+function targetOf({ bytes }: SortedRecord): ByteString | undefined {
+  return bytes[0] === 0 ? undefined : new ByteReader(bytes.subarray(1), "the scratch").name();
+}
+
+function entryOf({ path, bytes }: SortedRecord): { entry: Entry; target: ByteString | undefined } {
+  const reader = new ByteReader(bytes, "the scratch");
+  const target = reader.u8() === 0 ? undefined : reader.name();
+  return { entry: readRecord(reader, path), target };
+}
+
+function addLink(links: RecordSorter, { target, path, order }: Link): void {
+  links.add(target, order, new ByteWriter(path.length + 8).name(path).take());
+}
+
+function linkOf({ path: target, order, bytes }: SortedRecord): Link {
+  return { target, order, path: new ByteReader(bytes, "the scratch").name() };
+}
+
+function addSettled(found: RecordSorter, { path, order, content, first }: Settled): void {
+  const { start, size, sparse } = content;
+  const record = new ByteWriter(first.length + 24)
+    .u64(start)
+    .u64(size)
+    .u8(sparse ? 1 : 0);
+  found.add(path, order, record.name(first).take());
+}
+
+function settledOf({ path, order, bytes }: SortedRecord): Settled {
+  const reader = new ByteReader(bytes, "the scratch");
+  const content = { start: reader.u64(), size: reader.u64(), sparse: reader.u8() === 1 };
+  return { path, order, content, first: reader.name() };
+}
