@@ -21,6 +21,7 @@ const CORE = [
   "createBlobSource",
   "createMemorySink",
   "createMemorySource",
+  "diffArchives",
   "displayName",
   "hexOf",
   "openArchive",

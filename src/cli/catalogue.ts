@@ -72,6 +72,11 @@ export const GROUPS: readonly { readonly title: string; readonly commands: reado
         summary: "what is in an archive and how it is stored",
         load: async () => (await import("./commands/inspect.ts")).inspect,
       },
+      {
+        name: "diff",
+        summary: "what two archives have in common, by chunk and by file",
+        load: async () => (await import("./commands/diff.ts")).diff,
+      },
     ],
   },
   {
@@ -93,7 +98,7 @@ export const GROUPS: readonly { readonly title: string; readonly commands: reado
 
 export const LATER_COMMANDS: ReadonlySet<string> = new Set(
   (
-    "build diff ls log analyze predict overlay commit keygen sign verify keys repair mount " +
+    "build ls log analyze predict overlay commit keygen sign verify keys repair mount " +
     "unmount serve boot install snap checkout status shell remote push pull bench doctor"
   ).split(" "),
 );

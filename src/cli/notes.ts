@@ -68,4 +68,18 @@ the root; \`original_size\` counts a hard link once.
 \`--entries\` adds \`entry_list [{path, type, size, mode, mtime, uid, gid, user, group, target, hard_link, device major, minor, xattrs
 [names], metadata}]\`; what is not known is null. \`--blocks\` adds \`block_list [{offset, stored, plain, codec, parent}]\`, \`parent\` 0 for
 this file.`,
+
+  diff: `A is the older one. Only the indexes and trees are read, so parents need not be there. A chunk is counted once, however often it occurs;
+fills are not counted. Contents are compared by their chunks: changed ranges are those of whole chunks. A copied tree has
+other times everywhere: entries that differ in nothing else are counted, and listed with \`--files\` and in JSON.
+
+Archives that were cut with other chunk sizes can be compared where a file is one chunk in both, or chunks coincide; for the rest of the files
+of equal size it says that it does not know (\`undecided\`), and for changed ones no ranges (null). Without \`--exit-code\` the
+exit code is 0; with it 1 when a stream or an entry differs, or is undecided; with \`--chunks\`, when the chunks differ.
+
+\`--json\`: \`a {path, archive_id, size, original_size, chunks}, b {…}, equal, shared {chunks, bytes, percent, via_parent}, only_a {chunks,
+bytes}, only_b {…}, storage_saved, files {added [{path, type, size}], removed [{…}], changed [{path, type, a_size, b_size,
+changed_bytes, removed_bytes, ranges [[start, end]], …}], renamed [{from, to, size}], metadata_only [{path, fields}], undecided [{path,
+type, size}], unchanged}, warnings\`. \`percent\` is of B's bytes, \`via_parent\` counts chunks; \`storage_saved\` are the bytes of the
+shared chunks; ranges are in B; streams have the type \`stream\`. A change of type has \`a_type\`, symlinks \`a_target\` and \`b_target\`.`,
 };

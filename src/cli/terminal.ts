@@ -104,21 +104,30 @@ export async function printDocument(document: object): Promise<void> {
   await end();
 }
 
-function* documentLines(document: object): Generator<string> {
+function* documentLines(document: object, indent = ""): Generator<string> {
   const fields = Object.entries(document).filter(([, value]) => value !== undefined);
-  yield "{";
+  yield `${indent}{`;
   for (const [number, [key, value]] of fields.entries()) {
     const comma = number < fields.length - 1 ? "," : "";
-    if (!Array.isArray(value) || value.length === 0) {
-      yield `  ${JSON.stringify(key)}: ${JSON.stringify(value)}${comma}`;
-      continue;
-    }
-    yield `  ${JSON.stringify(key)}: [`;
-    const last = value.length - 1;
-    for (const [at, element] of value.entries()) yield `    ${JSON.stringify(element)}${at < last ? "," : ""}`;
-    yield `  ]${comma}`;
+    const name = `${indent}  ${JSON.stringify(key)}:`;
+    if (Array.isArray(value) && value.length > 0) {
+      yield `${name} [`;
+      const last = value.length - 1;
+      for (const [at, element] of value.entries()) {
+        yield `${indent}    ${JSON.stringify(element)}${at < last ? "," : ""}`;
+      }
+      yield `${indent}  ]${comma}`;
+    } else if (holdsLists(value)) {
+      yield name;
+      yield* documentLines(value, `${indent}  `);
+      if (comma !== "") yield `${indent}  ${comma}`;
+    } else yield `${name} ${JSON.stringify(value)}${comma}`;
   }
-  yield "}";
+  yield `${indent}}`;
+}
+
+function holdsLists(value: unknown): value is object {
+  return typeof value === "object" && value !== null && Object.values(value).some((field) => Array.isArray(field));
 }
 
 /** A remark beside the result. */

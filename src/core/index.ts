@@ -15,6 +15,7 @@ import { ArchiveWriter, type WriterOptions } from "./write/writer.ts";
 
 export { hexOf } from "./bytes.ts";
 export type { AskSecrets, LockedArchive, Secrets, SlotKind } from "./crypto/secrets.ts";
+export { type ArchiveDiff, type ChangedEntry, diffArchives, type FileDiff } from "./diff/diff.ts";
 export { ERROR_CODES, type ErrorCode, HexzError, type Warning } from "./errors.ts";
 export type { Entry, EntryType, Timestamp, Xattr } from "./format/entry.ts";
 export {

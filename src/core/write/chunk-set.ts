@@ -3,6 +3,10 @@
 export class ChunkSet {
   #bits = new Uint8Array(1024);
 
+  has(chunk: number): boolean {
+    return ((this.#bits[Math.floor(chunk / 8)] ?? 0) & (1 << (chunk % 8))) !== 0;
+  }
+
   /** Adds a chunk; false when it was there. */
   add(chunk: number): boolean {
     const at = Math.floor(chunk / 8);
