@@ -130,6 +130,7 @@ test("a missing archive is exit code 3, also as a document", () => {
     flatten: ["/nowhere/output.hxz"],
     rebase: [missing, "/nowhere/output.hxz"],
     convert: ["/nowhere/output", "--to", "raw"],
+    diff: [missing],
   };
   for (const name of NAMES.filter((known) => known !== "pack" && known !== "cat")) {
     const { code, document } = hexzJson([name, missing, ...(otherArguments[name] ?? [])]);
