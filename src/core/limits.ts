@@ -47,6 +47,15 @@ export const LIMITS = {
   },
 } as const;
 
+/** Of disk images and overlays, which are other formats. */
+export const IMAGE_LIMITS = {
+  /** Bytes: QEMU's own. */
+  l1Table: 32 * MIB,
+  snapshots: 65_536,
+  snapshotTable: 64 * MIB,
+  backingFiles: 256,
+} as const;
+
 /** What the writer aims at; a reader does not depend on it (docs/format.md, "The writer's order"). */
 export const TARGETS = {
   indexLeaf: 64 * KIB,
