@@ -5,7 +5,7 @@ import { parseArgs } from "node:util";
 
 const text = { type: "string" };
 const { values } = parseArgs({ options: { count: text, seed: text, from: text } });
-const { status } = spawnSync("npx", ["vitest", "run", "tests/fuzz.test.ts"], {
+const { status } = spawnSync("npx", ["vitest", "run", "tests/fuzz"], {
   stdio: "inherit",
   env: {
     ...process.env,

@@ -110,8 +110,6 @@ test("options of later versions answer not_available, and are not accepted", asy
     ...LATER_READING.flatMap((flag) => reading.map((name) => [name, "a", ...withValue(flag)])),
     ["pack", "a", "b", "--format", "1"],
     ["convert", "safetensors", "a", "b"],
-    ["convert", "--to", "qcow2", "a", "b"],
-    ["pack", "b", "--disk", "a", "--disk-format", "qcow2"],
     ["check", "a", "--remote-parents"],
     ["inspect", "https://example.org/a.hxz"],
     ["cat", "s3://bucket/a.hxz"],

@@ -2,47 +2,15 @@
 // without much memory. `npm run fuzz -- --count 1000000 --seed 1` does more of the same. What fails is kept in
 // tests/crashes and read again by every later run.
 
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { checkArchive } from "../src/core/index.ts";
 import { entriesOf } from "./support/archives.ts";
 import { decodersOf, fuzzArchive, fuzzDecoder, loadSeeds, randomOf } from "./support/fuzz.ts";
+import { COUNT, CRASHES, fuzz, SEED } from "./support/fuzz-run.ts";
 import { codeOf, openQuickly } from "./support/outcomes.ts";
 
-const COUNT = Number(process.env.HEXZ_FUZZ_COUNT ?? 100_000);
-const SEED = Number(process.env.HEXZ_SEED ?? 1);
-const FROM = Number(process.env.HEXZ_FUZZ_FROM ?? 0);
-const MOST_MILLISECONDS = 5000;
-const MOST_MEMORY = 1 << 30;
-const CRASHES = new URL("crashes/", import.meta.url);
-/** Inputs between looks at the memory. */
-const STRIDE = 1000;
-
 const seeds = await loadSeeds();
-
-/** Runs inputs by number; keeps the one that fails and says how to repeat it. */
-async function fuzz(kind: string, count: number, run: (number: number, keep: (bytes: Uint8Array) => void) => unknown) {
-  const tally = new Map<string, number>();
-  for (let number = FROM; number < FROM + count; number++) {
-    let input = new Uint8Array(0) as Uint8Array;
-    const began = performance.now();
-    try {
-      const outcome = (await run(number, (bytes) => {
-        input = bytes;
-      })) as string;
-      tally.set(outcome, (tally.get(outcome) ?? 0) + 1);
-      const took = performance.now() - began;
-      if (took > MOST_MILLISECONDS) throw new Error(`it took ${took} ms`);
-      if (number % STRIDE === 0 && process.memoryUsage().rss > MOST_MEMORY)
-        throw new Error("too much memory is in use");
-    } catch (error) {
-      mkdirSync(CRASHES, { recursive: true });
-      writeFileSync(new URL(`${kind}-${SEED}-${number}.bin`, CRASHES), input);
-      throw new Error(`${kind} ${number} with seed ${SEED}: ${(error as Error).message}`, { cause: error });
-    }
-  }
-  return tally;
-}
 
 test(`${COUNT} changed archives`, { timeout: 2_000_000_000 }, async () => {
   const tally = await fuzz("archive", COUNT, (number, keep) => fuzzArchive(seeds, randomOf(SEED, number), keep));

@@ -14,6 +14,10 @@ exit code.
 The archive appears under its name when it is complete. An existing OUTPUT is refused without \`--force\`; an OUTPUT that
 is an input, or lies in a directory that is one, always. An archive is not written to a terminal.
 
+\`--disk-format qcow2\` packs the disk that a qcow2 image holds (versions 2 and 3, all kinds of clusters). Backing files are
+read with \`--allow-backing\` only, from where the image names them. Internal snapshots are left out and named in \`warnings\`;
+an image that QEMU has marked as corrupt is read as it is, with exit code 1. Encrypted images and external data files are refused.
+
 The bytes depend on the input, the options and the engine, not on workers, clock or machine. \`created\` is recorded only where
 \`SOURCE_DATE_EPOCH\` is set (seconds since 1970).
 
@@ -22,6 +26,10 @@ duplicate_bytes, parent, parent_bytes, zero, zero_bytes}, blocks {count, stored_
 
   convert: `The archive is made like that of \`pack\`, with the same options, refusals and document. \`auto\` takes the format that the
 first INPUT looks like. What the archive cannot hold is in \`warnings\`; where that loses an entry, the exit code is 1.
+
+\`qcow2\` becomes the stream \`disk\`, as with \`pack --disk-format qcow2\`.
+
+\`--to qcow2\` writes the stream \`disk\`, the one stream or file, or that of \`--path\`, as an image without backing file, not compressed.
 
 \`--to raw\` writes the one stream or file, or that of \`--path\`; zeros become holes. \`--json\`: \`path\` (OUTPUT)\`, format, bytes,
 warnings\`. Formats of later versions are refused with \`not_available\`.`,

@@ -41,6 +41,10 @@ export const BASE = new Option(
   "--base <archive>",
   "refer to the chunks of this archive and its parents instead of storing them again; auto:DIR chooses; repeatable",
 ).argParser(collect);
+export const ALLOW_BACKING = new Option(
+  "--allow-backing",
+  "read the backing files that a qcow2 image names, wherever they are",
+);
 export const FORCE = new Option("--force", "overwrite what exists");
 
 /** Reading signed and remote archives. */
@@ -54,7 +58,6 @@ export const LATER_WRITING = [
   "--pad",
   "--sign <key>",
   "--lossy",
-  "--allow-backing",
 ];
 
 export function notAvailable(what: string): HexzError {

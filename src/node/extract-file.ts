@@ -39,10 +39,7 @@ export async function extractFile(
   path: string,
   options: ExtractFileOptions = {},
 ): Promise<Extracted> {
-  const there = statSync(path, { throwIfNoEntry: false });
-  if (there !== undefined && there.dev === options.protect?.dev && there.ino === options.protect.ino) {
-    throw new HexzError("output_is_input", `the output "${path}" is the archive itself`);
-  }
+  refuseArchive(path, options.protect);
   const { start, size, entry } = content;
   archive.checkRange(path, start, size);
   const warnings: Warning[] = [];
@@ -74,6 +71,13 @@ export async function extractFile(
   return { entries: 1, bytes: size, failed: 0, warnings };
 }
 
+/** @throws HexzError `output_is_input` when `path` is the file that must not be replaced */
+export function refuseArchive(path: string, protect: ExtractFileOptions["protect"]): void {
+  const there = statSync(path, { throwIfNoEntry: false });
+  if (there === undefined || there.dev !== protect?.dev || there.ino !== protect.ino) return;
+  throw new HexzError("output_is_input", `the output "${path}" is the archive itself`);
+}
+
 function writeFill(sink: FileSink, value: number, length: number, sparse: boolean): void {
   if (value === 0 && sparse) {
     sink.skip(length);
@@ -84,7 +88,7 @@ function writeFill(sink: FileSink, value: number, length: number, sparse: boolea
 }
 
 /** What had holes gets them back, also small ones inside of chunks. */
-function writeAroundZeros(sink: FileSink, bytes: Uint8Array, position: number): void {
+export function writeAroundZeros(sink: FileSink, bytes: Uint8Array, position: number): void {
   let at = 0;
   for (const { start, end } of dataRuns(bytes, position)) {
     if (start > at) sink.skip(start - at);

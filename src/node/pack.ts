@@ -6,6 +6,7 @@ import { HexzError } from "../core/errors.ts";
 import { type ByteString, byteStringFromText, byteStringOf } from "../core/format/path.ts";
 import type { Stream } from "../core/format/root.ts";
 import type { ArchiveWriter } from "../core/write/writer.ts";
+import { openQcow2 } from "./disk/open-image.ts";
 import { checkOutput, type Facts, STDIO, statInput, totalOf } from "./input-facts.ts";
 import { openInput } from "./input-file.ts";
 import { type MadeArchive, type MakeOptions, makeArchive, type Warn } from "./make-archive.ts";
@@ -17,10 +18,19 @@ export interface PackOptions extends MakeOptions {
   /** Files and directories; "-" is standard input. One directory's contents go to the root. */
   readonly inputs?: readonly string[];
   /** Images beside the tree; "-" is standard input. */
-  readonly streams?: readonly { readonly name: Stream["name"]; readonly path: string }[];
+  readonly streams?: readonly StreamInput[];
+  /** Whether the backing files of qcow2 images may be opened. */
+  readonly allowBacking?: boolean;
   readonly walk?: Pick<WalkOptions, "exclude" | "oneFileSystem" | "dereference">;
   /** Told how many bytes there will be, when that is known, before the first is read. */
   readonly onTotal?: (bytes: number) => void;
+}
+
+export interface StreamInput {
+  readonly name: Stream["name"];
+  readonly path: string;
+  /** What the file is; raw, the default, is taken as it is. */
+  readonly format?: "raw" | "qcow2";
 }
 
 export type PackResult = MadeArchive;
@@ -39,6 +49,10 @@ export async function pack(options: PackOptions): Promise<PackResult> {
   if (paths.filter((path) => path === STDIO).length > 1) {
     throw new HexzError("usage", "standard input can be packed once only");
   }
+  for (const stream of streams) {
+    if (isRaw(stream) || stream.path !== STDIO) continue;
+    throw new HexzError("usage", "qcow2 is read from a file, not from standard input: it is not read in order");
+  }
   const streamFacts = streams.map(({ path }) => statInput(path));
   const inputFacts = inputs.map(statInput);
   const facts = [...streamFacts, ...inputFacts];
@@ -47,12 +61,30 @@ export async function pack(options: PackOptions): Promise<PackResult> {
   }
   checkOutput(output, facts);
   const total = totalOf(facts);
-  if (total !== undefined) options.onTotal?.(total);
+  if (total !== undefined && streams.every(isRaw)) options.onTotal?.(total);
 
   return makeArchive(options, { total, rereadable: !paths.includes(STDIO) }, async (writer, warn) => {
-    for (const { name, path } of streams) await packContent(path, (input) => writer.addStream(name, input));
+    for (const stream of streams) {
+      if (isRaw(stream)) await packContent(stream.path, (input) => writer.addStream(stream.name, input));
+      else await packQcow2(writer, stream, options, warn);
+    }
     await packInputs(writer, inputs, inputFacts, options, warn);
   });
+}
+
+function isRaw({ format = "raw" }: StreamInput): boolean {
+  return format === "raw";
+}
+
+async function packQcow2(writer: ArchiveWriter, stream: StreamInput, options: PackOptions, warn: Warn): Promise<void> {
+  const { output, allowBacking = false, engine = "auto" } = options;
+  const onFile = (path: string) => checkOutput(output, [statInput(path)]);
+  const input = await openQcow2(stream.path, { allowBacking, engine, warn, onFile });
+  try {
+    await writer.addStream(stream.name, input);
+  } finally {
+    input.close();
+  }
 }
 
 async function packContent(path: string, add: (input: ReturnType<typeof openInput>) => Promise<void>): Promise<void> {

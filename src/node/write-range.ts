@@ -1,4 +1,4 @@
-// A range of an archive's address space into a sink, in order and without holes.
+// Ranges of an archive's address space into a sink, in order and without holes.
 
 import type { Archive } from "../core/read/archive.ts";
 import type { Range } from "../core/read/bulk.ts";
@@ -16,7 +16,17 @@ export async function writeRange(
   sink: Sink,
   onProgress?: (bytes: number) => void,
 ): Promise<void> {
-  for await (const parts of archive.bulk([range])) {
+  await writeRanges(archive, [range], sink, onProgress);
+}
+
+/** The same for ranges, one after the other. */
+export async function writeRanges(
+  archive: Archive,
+  ranges: Iterable<Range>,
+  sink: Sink,
+  onProgress?: (bytes: number) => void,
+): Promise<void> {
+  for await (const parts of archive.bulk(ranges)) {
     for (const part of parts) {
       if ("error" in part) throw part.error;
       const length = part.end - part.start;

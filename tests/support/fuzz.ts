@@ -24,7 +24,7 @@ import { forge } from "./reference-forge.ts";
 import { treePlan } from "./reference-samples.ts";
 import { samplePlans } from "./samples.ts";
 
-type Random = (below: number) => number;
+export type Random = (below: number) => number;
 
 interface Page {
   readonly start: number;
@@ -75,7 +75,7 @@ export async function loadSeeds(): Promise<Seed[]> {
 const LOADED = [0, 1, 2, 3, 0x10, 0x20, 0x40, 0x7f, 0x80, 0x81, 0xfe, 0xff];
 
 /** Changes some bytes of [start, end) in place. */
-function change(bytes: Uint8Array, start: number, end: number, random: Random): void {
+export function change(bytes: Uint8Array, start: number, end: number, random: Random): void {
   for (let times = 1 + random(4); times > 0; times--) {
     const at = start + random(end - start);
     const how = random(5);
@@ -88,7 +88,7 @@ function change(bytes: Uint8Array, start: number, end: number, random: Random): 
 }
 
 /** Changes bytes, or their number. */
-function mangle(bytes: Uint8Array, random: Random): Uint8Array {
+export function mangle(bytes: Uint8Array, random: Random): Uint8Array {
   const at = random(bytes.length + 1);
   const how = random(8);
   if (how === 0) return bytes.slice(0, at);

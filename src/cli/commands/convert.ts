@@ -6,7 +6,7 @@ import { HexzError, type Warning } from "../../core/errors.ts";
 import type { Calling, CommandSpec } from "../catalogue.ts";
 import { asUsage, EXIT, EXIT_CODES } from "../exit-codes.ts";
 import { openArgument, refuseUrl } from "../open.ts";
-import { LATER_WRITING, refuseLater } from "../options.ts";
+import { ALLOW_BACKING, LATER_WRITING, refuseLater } from "../options.ts";
 import { createProgress } from "../progress.ts";
 import { readingOptions } from "../reading-options.ts";
 import { formatSize } from "../sizes.ts";
@@ -29,6 +29,7 @@ function define() {
       ),
     )
     .option("--to <format>", "turn an archive into this")
+    .addOption(ALLOW_BACKING)
     .option("--path <path>", "with --to: which file, stream or container, where there are several");
   const command = withOutputOptions(withCodingOptions(convert));
   refuseLater(command, LATER_WRITING);
@@ -61,7 +62,13 @@ async function importFiles(args: readonly string[], options: Options, calling: C
     doing: "converting",
     async make(making, progress) {
       const { convert } = await import("../../node/convert/convert.ts");
-      return convert({ ...making, format, inputs, onTotal: progress.expect });
+      return convert({
+        ...making,
+        format,
+        inputs,
+        allowBacking: options.allowBacking === true,
+        onTotal: progress.expect,
+      });
     },
     exitCode: exitCodeOf,
   });

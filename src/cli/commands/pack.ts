@@ -8,7 +8,7 @@ import type { PackOptions } from "../../node/pack.ts";
 import type { Calling, CommandSpec } from "../catalogue.ts";
 import { EXIT } from "../exit-codes.ts";
 import { refuseUrl } from "../open.ts";
-import { collect, LATER_WRITING, notAvailable, refuseLater } from "../options.ts";
+import { ALLOW_BACKING, collect, LATER_WRITING, refuseLater } from "../options.ts";
 import { withCodingOptions, withOutputOptions, writeArchive } from "../writing-options.ts";
 
 function define() {
@@ -31,6 +31,7 @@ function define() {
         .choices(["raw", "qcow2"] as const)
         .default("raw" as const),
     )
+    .addOption(ALLOW_BACKING)
     .addOption(
       new Option("--exclude <pattern>", "leave out, in the syntax of gitignore; repeatable").argParser(collect),
     )
@@ -47,10 +48,10 @@ type Options = ReturnType<ReturnType<typeof define>["opts"]>;
 /** What is packed, and where to: the last path is the output in both spellings. */
 function planOf(
   paths: readonly string[],
-  { disk, memory }: Options,
+  { disk, memory, diskFormat }: Options,
 ): Pick<PackOptions, "inputs" | "streams" | "output"> {
   const streams = [
-    ...(disk === undefined ? [] : [{ name: "disk" as const, path: disk }]),
+    ...(disk === undefined ? [] : [{ name: "disk" as const, path: disk, format: diskFormat }]),
     ...(memory === undefined ? [] : [{ name: "memory" as const, path: memory }]),
   ];
   const inputs = paths.slice(0, -1);
@@ -76,7 +77,6 @@ function patternsOf({ exclude = [], excludeFrom = [] }: Options): string[] {
 }
 
 async function run(paths: readonly string[], options: Options, calling: Calling): Promise<void> {
-  if (options.diskFormat === "qcow2") throw notAvailable("--disk-format qcow2");
   const { output, ...plan } = planOf(paths, options);
   const exclude = patternsOf(options);
   const { oneFileSystem = false, dereference = false } = options;
@@ -88,10 +88,11 @@ async function run(paths: readonly string[], options: Options, calling: Calling)
     async make(making, progress) {
       const { pack: packPaths } = await import("../../node/pack.ts");
       const walk = { exclude, oneFileSystem, dereference };
-      return packPaths({ ...making, ...plan, walk, onTotal: progress.expect });
+      const allowBacking = options.allowBacking === true;
+      return packPaths({ ...making, ...plan, allowBacking, walk, onTotal: progress.expect });
     },
     // Sockets and what this machine cannot keep are notes; anything else was to be in the archive and is not.
-    exitCode: ({ code }) => (code === "unsupported" ? EXIT.done : EXIT.outside),
+    exitCode: ({ code }) => (code === "unsupported" ? EXIT.done : code === "damaged" ? EXIT.bad : EXIT.outside),
   });
 }
 

@@ -45,7 +45,8 @@ function rest(extent: Extent, length: number): Extent {
 
 async function fill(into: Uint8Array, extent: Extent): Promise<void> {
   if (extent.kind === "zero") into.fill(0);
-  else if (extent.kind === "coded") into.set((await extent.decode()).subarray(extent.offset, extent.offset + into.length));
+  else if (extent.kind === "coded")
+    into.set((await extent.decode()).subarray(extent.offset, extent.offset + into.length));
   else if (extent.source.readIntoSync !== undefined) extent.source.readIntoSync(extent.at, into);
   else into.set(await extent.source.read(extent.at, extent.at + into.length));
 }

@@ -44,7 +44,11 @@ export async function readSnapshots(source: RangeSource, { snapshots }: Qcow2Hea
   };
   for (let number = 0; number < snapshots.count; number++) {
     const lengths = decodeSnapshotLengths(await read(at, SNAPSHOT_LENGTH));
-    checkLimit(`the table of snapshots of ${source.name}`, at + lengths.all - snapshots.offset, IMAGE_LIMITS.snapshotTable);
+    checkLimit(
+      `the table of snapshots of ${source.name}`,
+      at + lengths.all - snapshots.offset,
+      IMAGE_LIMITS.snapshotTable,
+    );
     const names = await read(at + SNAPSHOT_LENGTH + lengths.extra, lengths.id + lengths.name);
     found.push(decodeSnapshotNames(names, lengths.id));
     at += lengths.all;
@@ -56,7 +60,7 @@ export async function readSnapshots(source: RangeSource, { snapshots }: Qcow2Hea
 class Words {
   readonly #source: RangeSource;
   #start = 0;
-  #view = new DataView(new ArrayBuffer(0));
+  #view: DataView = new DataView(new ArrayBuffer(0));
 
   constructor(source: RangeSource) {
     this.#source = source;
@@ -173,9 +177,13 @@ export class Qcow2Layer implements DiskLayer {
   #data(cluster: number, position: number, inCluster: number, end: number): Extent {
     const { name, size } = this.#source;
     if (cluster >= size) {
-      throw new HexzError("truncated", `${name}: the cluster of its byte ${position} would lie at ${cluster}, the file ends at ${size}`, {
-        data: { position, at: cluster, size },
-      });
+      throw new HexzError(
+        "truncated",
+        `${name}: the cluster of its byte ${position} would lie at ${cluster}, the file ends at ${size}`,
+        {
+          data: { position, at: cluster, size },
+        },
+      );
     }
     if (end > this.#seen) this.#need(end - Math.max(this.#seen, position), position);
     this.#seen = Math.max(this.#seen, end);
@@ -219,7 +227,10 @@ export class Qcow2Layer implements DiskLayer {
     this.#needed += bytes;
     // A cluster that the file ends in counts whole.
     if (this.#needed <= this.#source.size + this.#clusterSize) return;
-    throw this.#invalid(`its disk up to ${position} has more allocated than the file has: tables or clusters are used twice`, position);
+    throw this.#invalid(
+      `its disk up to ${position} has more allocated than the file has: tables or clusters are used twice`,
+      position,
+    );
   }
 
   #invalid(what: string, position: number): HexzError {

@@ -77,10 +77,16 @@ export function decodeQcow2Header(start: Uint8Array, name: string): Qcow2Header 
   const fixed = version === 2 ? V2_LENGTH : V3_LENGTH;
   if (start.length < fixed) throw new HexzError("truncated", `${name} ends inside its qcow2 header`);
   const length = version === 2 ? V2_LENGTH : view.getUint32(100);
-  if (length < fixed || length % 8 !== 0 || length > start.length) throw invalid(name, `its header has ${length} bytes`);
+  if (length < fixed || length % 8 !== 0 || length > start.length)
+    throw invalid(name, `its header has ${length} bytes`);
   const clusterBits = view.getUint32(20);
   if (clusterBits < 9 || clusterBits > 21) throw invalid(name, `its cluster bits are ${clusterBits}, not 9 to 21`);
-  const extensions = extensionsOf(start, length, view.getUint32(16) === 0 ? undefined : place(view, 8, "a place"), name);
+  const extensions = extensionsOf(
+    start,
+    length,
+    view.getUint32(16) === 0 ? undefined : place(view, 8, "a place"),
+    name,
+  );
   const { has, unknown } = featuresOf(view, version, extensions.get(EXTENSION.featureNames));
   if (unknown !== undefined) throw refused(name, `needs the qcow2 feature "${unknown}"`, unknown);
   if (has(FEATURE.externalData)) throw refused(name, "keeps its data in an external file", "external data file");
@@ -151,7 +157,8 @@ function extensionsOf(start: Uint8Array, from: number, until: number | undefined
     const type = view.getUint32(at);
     const length = view.getUint32(at + 4);
     if (type === EXTENSION.end) break;
-    if (at + 8 + length > end) throw invalid(name, `a header extension of ${length} bytes at ${at} does not fit`, { at });
+    if (at + 8 + length > end)
+      throw invalid(name, `a header extension of ${length} bytes at ${at} does not fit`, { at });
     found.set(type, start.subarray(at + 8, at + 8 + length));
     at += 8 + Math.ceil(length / 8) * 8;
   }
@@ -201,7 +208,8 @@ export function decodeL1Entry(high: number, low: number): number | undefined {
 
 /** What is known of a part of a cluster. `at` is where its cluster begins in the file. */
 export type ClusterPart =
-  | { readonly kind: "unallocated" | "zero" }
+  | { readonly kind: "unallocated" }
+  | { readonly kind: "zero" }
   | { readonly kind: "data"; readonly at: number }
   | { readonly kind: "coded"; readonly at: number; readonly length: number };
 

@@ -5,12 +5,12 @@ import { HexzError } from "../../core/errors.ts";
 import { fromSystemError } from "../errors.ts";
 import { checkOutput, STDIO, statInput, totalOf } from "../input-facts.ts";
 import { type MadeArchive, type MakeOptions, makeArchive } from "../make-archive.ts";
-import { DETECT_LENGTH, type ImportFormat } from "./format.ts";
+import { DETECT_LENGTH, type ImportFormat, type ImportOptions } from "./format.ts";
 import { IMPORTS, importFormat } from "./registry.ts";
 
 const AUTO = "auto";
 
-export interface ConvertOptions extends MakeOptions {
+export interface ConvertOptions extends MakeOptions, ImportOptions {
   /** "tar", …, or "auto": what the first input looks like. */
   readonly format: string;
   /** Files; "-" is standard input. */
@@ -36,7 +36,13 @@ export async function convert(options: ConvertOptions): Promise<MadeArchive> {
   const total = totalOf(facts);
   const rereadable = facts.every((fact) => fact?.stat.isFile());
   return makeArchive({ ...options, order: "any" }, { total, rereadable }, (writer, warn) =>
-    format.convert(inputs, { writer, warn, expect: (bytes) => options.onTotal?.(bytes) }),
+    format.convert(inputs, {
+      writer,
+      warn,
+      expect: (bytes) => options.onTotal?.(bytes),
+      alsoReads: (path) => checkOutput(output, [statInput(path)]),
+      options,
+    }),
   );
 }
 

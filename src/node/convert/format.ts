@@ -3,6 +3,7 @@
 import type { Archive } from "../../core/read/archive.ts";
 import type { ArchiveWriter } from "../../core/write/writer.ts";
 import type { Warn } from "../make-archive.ts";
+import type { EngineChoice } from "../pool.ts";
 
 /** How much of a file `detect` is shown. */
 export const DETECT_LENGTH = 64 * 1024;
@@ -15,6 +16,16 @@ export interface ImportContext {
   readonly warn: Warn;
   /** Told how many bytes of content there will be, where that is known before they are read. */
   expect(bytes: number): void;
+  /** Told of every file beyond the inputs, before it is read. @throws HexzError when it is the output */
+  alsoReads(path: string): void;
+  readonly options: ImportOptions;
+}
+
+/** What some formats are told. */
+export interface ImportOptions {
+  /** Whether files that a disk image names may be opened. */
+  readonly allowBacking?: boolean;
+  readonly engine?: EngineChoice;
 }
 
 /** A format that archives are made from. */

@@ -9,7 +9,7 @@ import { writeRange } from "../write-range.ts";
 import type { ExportFormat } from "./format.ts";
 
 /** The stream or file of that path, or the only one. */
-async function contentOf(archive: Archive, path: string | undefined): Promise<FileContent> {
+export async function contentOf(archive: Archive, path: string | undefined): Promise<FileContent> {
   const { root, streams, source } = archive;
   if (path !== undefined) {
     const { start, size } = await archive.file(path);

@@ -3,15 +3,16 @@
 
 import { HexzError } from "../../core/errors.ts";
 import type { ExportFormat, ImportFormat } from "./format.ts";
+import { qcow2, toQcow2 } from "./qcow2.ts";
 import { raw } from "./raw.ts";
 
-export const IMPORTS: readonly ImportFormat[] = [];
-export const EXPORTS: readonly ExportFormat[] = [raw];
+export const IMPORTS: readonly ImportFormat[] = [qcow2];
+export const EXPORTS: readonly ExportFormat[] = [raw, toQcow2];
 
 /** What later versions will know. */
 const LATER = {
-  from: ["tar", "hdf5", "webdataset", "qcow2", "hexz1", "safetensors", "gguf"],
-  to: ["tar", "original", "qcow2", "hexz1"],
+  from: ["tar", "hdf5", "webdataset", "hexz1", "safetensors", "gguf"],
+  to: ["tar", "original", "hexz1"],
 };
 
 function find<F extends { readonly name: string }>(formats: readonly F[], later: readonly string[], name: string): F {

@@ -2,22 +2,19 @@
 
 import { statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { constants, inflateRawSync } from "node:zlib";
 import { createDiskInput } from "../../core/disk/disk-input.ts";
 import { type DiskLayer, rawLayer } from "../../core/disk/layer.ts";
 import { looksLikeQcow2, type Qcow2Header, type Snapshot } from "../../core/disk/qcow2.ts";
-import { type DecodeCluster, Qcow2Layer, readQcow2Header, readSnapshots } from "../../core/disk/qcow2-layer.ts";
-import { zstdFrameLength } from "../../core/disk/zstd-frame.ts";
-import { CODEC } from "../../core/engine.ts";
+import { Qcow2Layer, readQcow2Header, readSnapshots } from "../../core/disk/qcow2-layer.ts";
 import { HexzError } from "../../core/errors.ts";
 import { byteStringOf } from "../../core/format/path.ts";
 import { checkLimit, IMAGE_LIMITS } from "../../core/limits.ts";
-import { createPortableEngine } from "../../core/portable-engine.ts";
 import type { ContentInput } from "../../core/write/content-input.ts";
 import { fromSystemError, shownPath } from "../errors.ts";
 import { type FileSource, openFileSource } from "../file-source.ts";
 import type { Warn } from "../make-archive.ts";
-import { chooseEngine, type EngineChoice } from "../pool.ts";
+import type { EngineChoice } from "../pool.ts";
+import { clusterDecoders } from "./cluster-codecs.ts";
 
 export interface ImageOptions {
   /** Whether files that the image names may be opened. */
@@ -38,7 +35,6 @@ interface Link {
 
 /** "nbd://host", "json:{…}": what QEMU takes for something other than a path. */
 const PROTOCOL = /^[a-z][a-z0-9+.-]*:/i;
-const ENGINE_MEMORY = 1024 * 1024;
 /** Snapshots that are named one by one. */
 const MOST_NAMED = 100;
 
@@ -55,7 +51,8 @@ export async function openQcow2(path: string, options: ImageOptions): Promise<Co
     await openChain(path, options, links);
     const [top] = links as [Link & { header: Qcow2Header }];
     warnOf(path, top.header, await readSnapshots(top.source, top.header), options.warn);
-    const decode = await decoderFor(links, options.engine ?? "auto");
+    const compressions = links.map(({ header }) => header?.compression);
+    const decode = await clusterDecoders(compressions, options.engine ?? "auto");
     let disk: DiskLayer | undefined;
     for (const { source, header } of links.toReversed()) {
       disk = header === undefined ? rawLayer(source) : new Qcow2Layer(source, header, decode[header.compression], disk);
@@ -146,24 +143,4 @@ function warnOf(path: string, { corrupt }: Qcow2Header, snapshots: readonly Snap
   if (snapshots.length > MOST_NAMED) {
     tell("unsupported", `${snapshots.length - MOST_NAMED} more internal snapshots are left out`);
   }
-}
-
-async function decoderFor(links: readonly Link[], choice: EngineChoice): Promise<Record<string, DecodeCluster>> {
-  const decoders: Record<string, DecodeCluster> = { deflate: inflate };
-  if (!links.some(({ header }) => header?.compression === "zstd")) return decoders;
-  const engine = chooseEngine(await createPortableEngine({ memoryBytes: ENGINE_MEMORY }), choice);
-  await engine.load(CODEC.zstd);
-  decoders.zstd = (coded, out) => engine.decode(CODEC.zstd, coded.subarray(0, zstdFrameLength(coded)), out);
-  return decoders;
-}
-
-function inflate(coded: Uint8Array, out: Uint8Array): void {
-  let plain: Uint8Array;
-  try {
-    plain = inflateRawSync(coded, { maxOutputLength: out.length, finishFlush: constants.Z_SYNC_FLUSH });
-  } catch (error) {
-    throw new HexzError("damaged", (error as Error).message, { cause: error });
-  }
-  if (plain.length !== out.length) throw new HexzError("damaged", `it gives ${plain.length} of ${out.length} bytes`);
-  out.set(plain);
 }
