@@ -77,6 +77,12 @@ export const GROUPS: readonly { readonly title: string; readonly commands: reado
         summary: "what two archives have in common, by chunk and by file",
         load: async () => (await import("./commands/diff.ts")).diff,
       },
+      {
+        name: "ls",
+        aliases: ["log"],
+        summary: "the archives of a directory as a tree of their lineage",
+        load: async () => (await import("./commands/ls.ts")).ls,
+      },
     ],
   },
   {
@@ -98,7 +104,7 @@ export const GROUPS: readonly { readonly title: string; readonly commands: reado
 
 export const LATER_COMMANDS: ReadonlySet<string> = new Set(
   (
-    "build ls log analyze predict overlay commit keygen sign verify keys repair mount " +
+    "build analyze predict overlay commit keygen sign verify keys repair mount " +
     "unmount serve boot install snap checkout status shell remote push pull bench doctor"
   ).split(" "),
 );

@@ -90,4 +90,14 @@ bytes}, only_b {…}, storage_saved, files {added [{path, type, size}], removed 
 changed_bytes, removed_bytes, ranges [[start, end]], …}], renamed [{from, to, size}], metadata_only [{path, fields}], undecided [{path,
 type, size}], unchanged}, warnings\`. \`percent\` is of B's bytes, \`via_parent\` counts chunks; \`storage_saved\` are the bytes of the
 shared chunks; ranges are in B; streams have the type \`stream\`. A change of type has \`a_type\`, symlinks \`a_target\` and \`b_target\`.`,
+
+  ls: `Reads the end of every file once. An archive lists all archives that store something of it; here a parent is direct unless it is an
+ancestor of another one of them. What cannot be read stands in its place with the reason, and the exit code is 0. A parent that is not in the
+directory is not looked for elsewhere; its children stand below it. An archive with several parents is drawn below each, its own children
+once. Passwords are not asked for: an encrypted archive is listed with \`password_missing\` where none is given.
+
+\`--json\`: \`archives [{path, archive_id, size, original_size, parents [], children [], new_chunks, new_bytes, note, created, error}], roots [],
+missing_parents [{id, hint}], total_size, warnings\`. \`parents\`, \`children\` and \`roots\` are ids; roots are the archives without a parent in
+the directory; \`new_chunks\` and \`new_bytes\` are what an archive stores itself; \`error\` is null or \`{code, message, …}\`, and then the rest is
+null; \`warnings\` has directories that cannot be listed.`,
 };

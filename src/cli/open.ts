@@ -7,7 +7,7 @@ import { HexzError } from "../core/errors.ts";
 import { KERNELS_BASE64 } from "../core/kernels.generated.ts";
 import { TAIL_LENGTH } from "../core/limits.ts";
 import { createPortableEngine } from "../core/portable-engine.ts";
-import { Archive } from "../core/read/archive.ts";
+import { Archive, type Machinery } from "../core/read/archive.ts";
 import type { RangeSource } from "../core/source/source.ts";
 import { withTail } from "../core/source/tail.ts";
 import { fromSystemError } from "../node/errors.ts";
@@ -72,19 +72,26 @@ function readSome(buffer: Buffer): number {
   }
 }
 
-/**
- * An archive to look at: its root and pages, but no blocks. Loads no codec, no native code and no threads, and needs
- * one read, two when the root is long.
- */
-export async function openToLook(source: RangeSource, options: ReadingOptions = {}): Promise<Archive> {
+/** Archives that are looked at one after the other share it. */
+let looking: Promise<Machinery> | undefined;
+
+async function lookingMachinery(): Promise<Machinery> {
   // Compiled at once: a thread of its own for so little takes longer.
   const kernels = new WebAssembly.Module(Buffer.from(KERNELS_BASE64, "base64"));
   const engine = await createPortableEngine({ kernels, memoryBytes: LOOKING_MEMORY });
   const openCrew = () => Promise.reject(new HexzError("usage", "this archive was opened to look at"));
   // Blocks are not decoded, and pages need nothing that has to be loaded.
-  const machinery = { engine: { ...engine, load: async () => {} }, threads: 1, openCrew };
+  return { engine: { ...engine, load: async () => {} }, threads: 1, openCrew };
+}
+
+/**
+ * An archive to look at: its root and pages, but no blocks. Loads no codec, no native code and no threads, and needs
+ * one read, two when the root is long.
+ */
+export async function openToLook(source: RangeSource, options: ReadingOptions = {}): Promise<Archive> {
+  looking ??= lookingMachinery();
   const reading = readingOptions(options);
-  return Archive.open(withLongTail(source), machinery, {
+  return Archive.open(withLongTail(source), await looking, {
     findParent: parentFinder(source.path, reading),
     ...reading,
   });

@@ -31,6 +31,8 @@ export interface ReadingOptions {
   readonly parentDir?: string[] | undefined;
   readonly identity?: string[] | undefined;
   readonly passwordFile?: string | undefined;
+  /** false: no question on the terminal. */
+  readonly prompt?: boolean | undefined;
 }
 
 /** What the options of a reading command say to the library. */

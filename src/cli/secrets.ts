@@ -10,6 +10,8 @@ import { canPrompt, promptSecret } from "./prompt.ts";
 export interface SecretOptions {
   readonly identity?: readonly string[] | undefined;
   readonly passwordFile?: string | undefined;
+  /** false: what is not given is not asked for. */
+  readonly prompt?: boolean | undefined;
 }
 
 /** Files by path: one that is a pipe can be read once. */
@@ -66,7 +68,8 @@ export function secretsFrom(options: SecretOptions): AskSecrets {
     const given = givenPassword(options);
     if (given !== undefined) return { passwords: [given], identities };
     const isOpenable = identities.length > 0 && slots.some((kind) => kind !== "passphrase");
-    if (isOpenable || !slots.includes("passphrase") || !canPrompt()) return { identities };
+    const isAsked = options.prompt !== false && slots.includes("passphrase") && canPrompt();
+    if (isOpenable || !isAsked) return { identities };
     prompted ??= promptSecret(`Password for ${name}: `);
     return { passwords: [await prompted], identities };
   };

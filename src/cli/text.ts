@@ -45,6 +45,11 @@ export function isoTime({ seconds, nanoseconds }: Timestamp): string | null {
   return `${date.toISOString().slice(0, -5)}.${String(nanoseconds).padStart(9, "0")}Z`;
 }
 
+/** Metadata may be anything. */
+export function textOrNull(value: unknown): string | null {
+  return typeof value === "string" ? value : null;
+}
+
 function snakeCase(key: string): string {
   return key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

@@ -13,7 +13,7 @@ import { ENGINE, JSON_OPTION, LATER_READING, PROGRESS, QUIET, refuseLater, SILEN
 import { withReadingOptions } from "../reading-options.ts";
 import { formatSize } from "../sizes.ts";
 import { createLinePrinter, printDocument } from "../terminal.ts";
-import { printable } from "../text.ts";
+import { printable, textOrNull } from "../text.ts";
 
 function define() {
   const command = withReadingOptions(
@@ -86,10 +86,6 @@ async function documentOf(archive: Archive, path: string) {
 }
 
 type Document = Awaited<ReturnType<typeof documentOf>>;
-
-function textOrNull(value: unknown): string | null {
-  return typeof value === "string" ? value : null;
-}
 
 /** All blocks in the order of the file; scattered duplicates make several pages name the same one. */
 async function blocksOf(archive: Archive): Promise<BlockRef[]> {
