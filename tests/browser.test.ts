@@ -8,6 +8,7 @@ import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { byteStringFromText, contentOf, createArchive, createMemorySink, hexOf } from "../src/core/index.ts";
 import { pack } from "../src/node/index.ts";
+import { fixedSigner } from "./support/fixed-signer.ts";
 import { randomFrom, zeroRidden } from "./support/random.ts";
 import { temporaryDirectory } from "./support/trees.ts";
 
@@ -130,6 +131,26 @@ describe.skipIf(CHROMIUM === undefined)("in a browser", () => {
       expect(problems).toEqual([]);
     },
   );
+
+  test("a signature is required and verified by WebCrypto", async () => {
+    const signers = [fixedSigner(0)];
+    const sink = createMemorySink();
+    const writer = await createArchive(sink, { signers });
+    await writer.addStream("disk", contentOf(CONTENT));
+    await writer.finish();
+    const keys = [fixedSigner(0), fixedSigner(1)].map(({ publicKey }) => [...publicKey]);
+    const found = await page.evaluate(
+      async ([list, signed, other]) => {
+        const { hexz } = globalThis as unknown as InPage;
+        const open = (key: number[]) =>
+          hexz.openArchive(new Blob([Uint8Array.from(list!)]), { requireSignedBy: [Uint8Array.from(key)] });
+        const refused = await open(other!).catch((error: { code?: unknown }) => error.code);
+        return { id: (await open(signed!)).idText.length, refused };
+      },
+      [[...sink.bytes()], ...keys],
+    );
+    expect(found).toEqual({ id: 64, refused: "untrusted" });
+  });
 
   test("an archive that Node packed is read from a Blob", async () => {
     const directory = temporaryDirectory();

@@ -27,6 +27,7 @@ const CORE = [
   "openArchive",
   "parsePathText",
   "textOf",
+  "verifyArchive",
 ];
 const NODE = [
   "copyArchiveFile",
@@ -37,6 +38,9 @@ const NODE = [
   "openArchiveSource",
   "openFileSource",
   "pack",
+  "readPrivateKey",
+  "readPublicKey",
+  "signArchiveFile",
 ];
 
 test("hexz exports these names", () => {

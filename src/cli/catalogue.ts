@@ -100,11 +100,31 @@ export const GROUPS: readonly { readonly title: string; readonly commands: reado
       },
     ],
   },
+  {
+    title: "Trust",
+    commands: [
+      {
+        name: "keygen",
+        summary: "make a pair of keys for signing",
+        load: async () => (await import("./commands/keygen.ts")).keygen,
+      },
+      {
+        name: "sign",
+        summary: "sign an archive",
+        load: async () => (await import("./commands/sign.ts")).sign,
+      },
+      {
+        name: "verify",
+        summary: "prove that an archive is what somebody signed",
+        load: async () => (await import("./commands/verify.ts")).verify,
+      },
+    ],
+  },
 ];
 
 export const LATER_COMMANDS: ReadonlySet<string> = new Set(
   (
-    "build analyze predict overlay commit keygen sign verify keys repair mount " +
+    "build analyze predict overlay commit keys repair mount " +
     "unmount serve boot install snap checkout status shell remote push pull bench doctor"
   ).split(" "),
 );

@@ -64,6 +64,32 @@ Every byte is verified before it is written; after damage the output ends, with 
 \`--json\`: \`ok, checked_bytes, sampled, problems [{code, where, path, start, end, message}]\`; \`sampled\` is null or the sample as
 asked. Exit code 1 when something is wrong, also where the file is no archive at all: then \`problems\` says so.`,
 
+  keygen: `\`private.key\` is for its owner only (mode 0600). Both files are 32 raw bytes, as the original's. Existing files are never replaced: exit
+code 2. \`--json\`: \`private_key_path, public_key_path, public_key\` (hexadecimal).`,
+
+  sign: `KEY is an Ed25519 key: 32 raw bytes, PEM (PKCS #8) or OpenSSH, not encrypted. The signature is of the archive id, which pins every byte
+of the content, parents included; \`pack --sign\` and the other commands that make archives sign in the same pass. An archive may
+have 64 signatures; a key that signs again replaces its own. Only the archive's end is read: what it holds is not proven by
+signing it, see \`check\`. An append that was interrupted leaves a file that no command reads; \`repair\` cuts it back.
+
+\`--detached\` writes the signature alone, 64 bytes over 48: the text \`hexz archive v2\`, a zero byte, and the archive id. OpenSSL verifies it:
+
+\`\`\`
+(printf 'hexz archive v2\\0'; printf %s "$ARCHIVE_ID" | xxd -r -p) > message
+openssl pkeyutl -verify -pubin -inkey public.pem -rawin -in message -sigfile backup.sig
+\`\`\`
+
+\`--json\`: \`path, archive_id, public_key, signatures [{public_key}]\`.`,
+
+  verify: `KEYs are files (32 raw bytes, PEM, OpenSSH, also the private ones of the last two) or 64 hexadecimal digits. All of them must have signed, in the archive or
+in a file given by \`--signature\`, and every such file must be by one of them. Then every byte is checked, as \`check\` does, with
+what parents store for the archive. \`--quick\` stops at the root: then each byte is proven when it is read.
+Exit code 1: not signed by every KEY, altered, or no KEY given; 3 where only parents are missing.
+
+\`--require-signed-by\` makes every reading command refuse what is not signed (\`untrusted\`, exit code 1), before it shows anything of the content.
+
+\`--json\`: \`ok, archive_id, signatures [{public_key, valid, trusted}], checked_bytes, problems [as of check]\`; \`trusted\` means that it is a KEY's.`,
+
   inspect: `Reads the end of the file once, twice where the root is long; the lists need the pages that they show.
 
 \`--json\`: \`path, version, archive_id, content_id, states, compression, engine, level, block_size, chunking {method, min, avg, max},

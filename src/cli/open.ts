@@ -10,6 +10,7 @@ import { createPortableEngine } from "../core/portable-engine.ts";
 import { Archive, type Machinery } from "../core/read/archive.ts";
 import type { RangeSource } from "../core/source/source.ts";
 import { withTail } from "../core/source/tail.ts";
+import { verifyEd25519 } from "../node/ed25519.ts";
 import { fromSystemError } from "../node/errors.ts";
 import { openFileSource } from "../node/file-source.ts";
 import { parentFinder } from "../node/parents.ts";
@@ -81,7 +82,7 @@ async function lookingMachinery(): Promise<Machinery> {
   const engine = await createPortableEngine({ kernels, memoryBytes: LOOKING_MEMORY });
   const openCrew = () => Promise.reject(new HexzError("usage", "this archive was opened to look at"));
   // Blocks are not decoded, and pages need nothing that has to be loaded.
-  return { engine: { ...engine, load: async () => {} }, threads: 1, openCrew };
+  return { engine: { ...engine, load: async () => {} }, threads: 1, openCrew, verifySignature: verifyEd25519 };
 }
 
 /**

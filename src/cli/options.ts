@@ -45,20 +45,13 @@ export const ALLOW_BACKING = new Option(
   "--allow-backing",
   "read the backing files that a qcow2 image names, wherever they are",
 );
+export const SIGN = new Option("--sign <key>", "sign the archive with this private key; repeatable").argParser(collect);
 export const FORCE = new Option("--force", "overwrite what exists");
 
-/** Reading signed and remote archives. */
-export const LATER_READING = ["--require-signed-by <key>", "--remote-parents"];
+/** Reading remote archives. */
+export const LATER_READING = ["--remote-parents"];
 
-export const LATER_WRITING = [
-  "--dictionary",
-  "--train-dict",
-  "--encrypt",
-  "--recipient <key>",
-  "--pad",
-  "--sign <key>",
-  "--lossy",
-];
+export const LATER_WRITING = ["--dictionary", "--train-dict", "--encrypt", "--recipient <key>", "--pad", "--lossy"];
 
 export function notAvailable(what: string): HexzError {
   return new HexzError("not_available", `${what} is not available yet`, {

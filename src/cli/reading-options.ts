@@ -2,6 +2,7 @@
 
 import { type Command, Option, type OptionValues } from "@commander-js/extra-typings";
 import type { OpenOptions } from "../node/archive.ts";
+import { readPublicKey } from "../node/keys.ts";
 import type { EngineChoice } from "../node/pool.ts";
 import { collect } from "./options.ts";
 import { secretsFrom } from "./secrets.ts";
@@ -17,12 +18,16 @@ export const PASSWORD_FILE = new Option(
   "--password-file <file>",
   "the password is the first line of this file (default: HEXZ_PASSWORD, else asked for on the terminal)",
 );
+export const REQUIRE_SIGNED_BY = new Option(
+  "--require-signed-by <key>",
+  "read only what this key has signed: a file, or the public key in hexadecimal; repeatable, all must have signed",
+).argParser(collect);
 
-/** Where parents and keys are. */
+/** Where parents and keys are, and whom to trust. */
 export function withReadingOptions<Arguments extends unknown[], Options extends OptionValues>(
   command: Command<Arguments, Options>,
 ) {
-  return command.addOption(PARENT_DIR).addOption(IDENTITY).addOption(PASSWORD_FILE);
+  return command.addOption(PARENT_DIR).addOption(IDENTITY).addOption(PASSWORD_FILE).addOption(REQUIRE_SIGNED_BY);
 }
 
 export interface ReadingOptions {
@@ -33,15 +38,17 @@ export interface ReadingOptions {
   readonly passwordFile?: string | undefined;
   /** false: no question on the terminal. */
   readonly prompt?: boolean | undefined;
+  readonly requireSignedBy?: string[] | undefined;
 }
 
 /** What the options of a reading command say to the library. */
 export function readingOptions(options: ReadingOptions): OpenOptions {
-  const { engine = "auto", workers, parentDir } = options;
+  const { engine = "auto", workers, parentDir, requireSignedBy } = options;
   return {
     engine,
     secrets: secretsFrom(options),
     ...(workers === undefined ? {} : { workers }),
     ...(parentDir === undefined ? {} : { parentDirs: parentDir }),
+    ...(requireSignedBy === undefined ? {} : { requireSignedBy: requireSignedBy.map(readPublicKey) }),
   };
 }

@@ -4,6 +4,7 @@ import { lstatSync } from "node:fs";
 import { type Command, Option, type OptionValues } from "@commander-js/extra-typings";
 import { HexzError, type Warning } from "../core/errors.ts";
 import type { ChosenBase } from "../node/auto-bases.ts";
+import { readPrivateKey } from "../node/keys.ts";
 import type { MadeArchive, MakeOptions } from "../node/make-archive.ts";
 import type { Calling } from "./catalogue.ts";
 import { asUsage, EXIT } from "./exit-codes.ts";
@@ -16,6 +17,7 @@ import {
   notAvailable,
   PROGRESS,
   QUIET,
+  SIGN,
   SILENT,
   sizeParser,
   WORKERS,
@@ -68,6 +70,7 @@ export function withOutputOptions<Arguments extends unknown[], Options extends O
     .option("--note <text>", "a text to keep in the metadata")
     .addOption(new Option("--format <number>", "of the archive").choices(["1", "2"] as const).default("2" as const))
     .option("--dry-run", "do everything but write")
+    .addOption(SIGN)
     .addOption(FORCE)
     .addOption(WORKERS)
     .addOption(ENGINE)
@@ -110,11 +113,11 @@ function defined<T extends object>(values: T): { [Key in keyof T]?: Exclude<T[Ke
 }
 
 function makeOptionsOf(output: string, options: WritingOptions, progress: Progress): MakeOptions {
-  const { level, chunking, blockSize, minChunk, avgChunk, maxChunk, base: bases } = options;
+  const { level, chunking, blockSize, minChunk, avgChunk, maxChunk, base: bases, sign } = options;
   const sizes = { level, chunking, blockSize, minChunk, avgChunk, maxChunk };
   return {
     ...readingOptions(options),
-    ...defined({ ...sizes, metadata: metadataOf(options), bases }),
+    ...defined({ ...sizes, metadata: metadataOf(options), bases, signers: sign?.map(readPrivateKey) }),
     output,
     compression: options.compression,
     force: options.force === true,

@@ -1,6 +1,7 @@
 // Hexz for JavaScript: reads and writes archives anywhere. `hexz/node` adds paths, threads, directories and native
 // codecs. Sizes and positions are bytes, ranges end before `end`, failures are HexzError.
 
+import { verifyByWebCrypto } from "./crypto/ed25519.ts";
 import { createPortableEngine, ENGINE_SCRATCH } from "./portable-engine.ts";
 import { Archive, type ReadOptions } from "./read/archive.ts";
 import { createBlobSource } from "./source/blob.ts";
@@ -14,6 +15,7 @@ import type { Sink } from "./write/sink.ts";
 import { ArchiveWriter, type WriterOptions } from "./write/writer.ts";
 
 export { hexOf } from "./bytes.ts";
+export type { Signer } from "./crypto/ed25519.ts";
 export type { AskSecrets, LockedArchive, Secrets, SlotKind } from "./crypto/secrets.ts";
 export { type ArchiveDiff, type ChangedEntry, diffArchives, type FileDiff } from "./diff/diff.ts";
 export { ERROR_CODES, type ErrorCode, HexzError, type Warning } from "./errors.ts";
@@ -29,10 +31,13 @@ export {
   textOf,
 } from "./format/path.ts";
 export type { Coding, Counts, Root, Stream } from "./format/root.ts";
+export type { Signature } from "./format/signatures.ts";
 export { Archive, ArchiveFile, type ReadOptions } from "./read/archive.ts";
 export type { Part, Range } from "./read/bulk.ts";
 export { type CheckOptions, type CheckResult, checkArchive, type Problem } from "./read/check.ts";
+export type { CheckedSignature } from "./read/signatures.ts";
 export type { BlockStore, FindParent } from "./read/stores.ts";
+export { type VerifiedArchive, type VerifyOptions, verifyArchive } from "./read/verify.ts";
 export { createBlobSource } from "./source/blob.ts";
 export { createMemorySource } from "./source/memory.ts";
 export type { RangeSource } from "./source/source.ts";
@@ -57,7 +62,8 @@ const READER_MEMORY = 1024 * 1024;
  * const file = await archive.file("docs/readme.txt");
  * const first = await file.read(0, 100);
  * ```
- * @throws HexzError `not_an_archive`, `truncated`, `version_unknown`, `feature_unknown`, `damaged`, `invalid`, `io`
+ * @throws HexzError `not_an_archive`, `truncated`, `version_unknown`, `feature_unknown`, `damaged`, `invalid`, `untrusted`,
+ * `io`
  */
 export async function openArchive(from: Uint8Array | Blob | RangeSource, options: ReadOptions = {}): Promise<Archive> {
   const source =
@@ -67,7 +73,7 @@ export async function openArchive(from: Uint8Array | Blob | RangeSource, options
     const memoryBytes = heapBytes + 2 * ENGINE_SCRATCH;
     return createInlineCrew({ engine: await createPortableEngine({ memoryBytes }), gather: new Uint8Array(0) });
   };
-  return Archive.open(source, { engine, threads: 1, openCrew }, options);
+  return Archive.open(source, { engine, threads: 1, openCrew, verifySignature: verifyByWebCrypto }, options);
 }
 
 /**

@@ -10,6 +10,7 @@ import { resolveCoding } from "../core/write/coding.ts";
 import { gatherBytes, writerHeapBytes } from "../core/write/memory.ts";
 import type { Sink } from "../core/write/sink.ts";
 import { ArchiveWriter, type WriterOptions } from "../core/write/writer.ts";
+import { verifyEd25519 } from "./ed25519.ts";
 import { openFileSource } from "./file-source.ts";
 import { type ParentOptions, parentFinder } from "./parents.ts";
 import { chooseEngine, createPool, type EngineChoice, type PoolOptions } from "./pool.ts";
@@ -65,6 +66,7 @@ export async function openArchiveSource(source: RangeSource, options: OpenOption
       engine,
       threads,
       openCrew: (heapBytes, codecs) => openCrew({ threads, heapBytes, gatherBytes: 0, engine: choice, codecs }),
+      verifySignature: verifyEd25519,
     },
     { findParent: parentFinder(source.path, options), ...options },
   );

@@ -16,6 +16,8 @@ const STDOUT = "-";
 export interface BaseOptions extends ParentOptions, MachineOptions {
   /** What opens encrypted bases and their parents. */
   readonly secrets?: Secrets | AskSecrets;
+  /** Who must have signed the archives that were named; what these refer to is in what they signed. */
+  readonly requireSignedBy?: readonly Uint8Array[];
   /** Archives whose chunks are referred to and not stored again; `auto:DIR` chooses among those of a directory. */
   readonly bases?: readonly string[];
 }
@@ -76,9 +78,12 @@ export async function openBases(
     for (const { archive } of archives.values()) await archive.close();
   };
   const queue = [...paths];
+  // An id pins the bytes of a parent: what a signed base refers to is signed with it.
+  const { requireSignedBy: _, ...unsigned } = options;
+  let named = paths.length;
   try {
     for (let path = queue.shift(); path !== undefined; path = queue.shift()) {
-      const archive = await openArchiveFile(path, options);
+      const archive = await openArchiveFile(path, named-- > 0 ? options : unsigned);
       if (archives.has(archive.idText)) {
         await archive.close();
         continue;

@@ -35,7 +35,7 @@ function copySourceOf(archive: Archive, metadata: Record<string, unknown>): Copy
  * @throws HexzError; then nothing is left behind
  */
 export async function copyArchiveFile(options: CopyFileOptions): Promise<CopiedArchive> {
-  const { archive: path, output, bases = [], force = false, onProgress, signal } = options;
+  const { archive: path, output, bases = [], force = false, signers, onProgress, signal } = options;
   const child = output === STDOUT ? undefined : output;
   for (const input of [path, ...bases]) checkNotOutput(input, child);
   const archive = await openArchiveFile(path, options);
@@ -46,6 +46,7 @@ export async function copyArchiveFile(options: CopyFileOptions): Promise<CopiedA
     const sink = child === undefined ? createStdoutSink() : createFileSink(child, { force });
     return await copyArchive(source, sink, archive.context.engine, openSpill, {
       bases: opened.bases,
+      ...(signers === undefined ? {} : { signers }),
       ...(onProgress === undefined ? {} : { onProgress }),
       ...(signal === undefined ? {} : { signal }),
     });

@@ -66,7 +66,7 @@ async function sketchOf(coding: Coding, options: MakeOptions, input: InputFacts,
   if (!input.rereadable) {
     throw new HexzError("usage", "--base auto:DIR reads the input twice, which standard input cannot be");
   }
-  const { onProgress: _, metadata: __, level: ___, bases: ____, ...others } = options;
+  const { onProgress: _, metadata: __, level: ___, bases: ____, signers: _____, ...others } = options;
   const chunked = withChunkingOf(coding, others);
   const written = await writeInto(createNullSink(), { ...chunked, compression: "none" }, input, fill);
   return written.sketch;

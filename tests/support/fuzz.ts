@@ -5,13 +5,14 @@ import { ByteReader, equalBytes } from "../../src/core/bytes.ts";
 import { digestWith } from "../../src/core/digest.ts";
 import type { CodecId, Engine } from "../../src/core/engine.ts";
 import { HexzError } from "../../src/core/errors.ts";
-import { decodeEndMark, encodeEndMark } from "../../src/core/format/end-mark.ts";
+import { decodeEndMark, END_MARK_LENGTH, encodeEndMark } from "../../src/core/format/end-mark.ts";
 import { decodeHead } from "../../src/core/format/head.ts";
 import { decodeIndexInner, decodeIndexLeaf } from "../../src/core/format/index-page.ts";
 import { decodePageBody, encodePageFrame, PAGE_FRAME_LENGTH, PAGE_KIND } from "../../src/core/format/page.ts";
 import type { ByteString } from "../../src/core/format/path.ts";
 import { readRecord } from "../../src/core/format/record.ts";
 import { decodeRoot } from "../../src/core/format/root.ts";
+import { decodeSignatures } from "../../src/core/format/signatures.ts";
 import { decodeTreeInner, decodeTreeLeaf } from "../../src/core/format/tree-page.ts";
 import { createPortableEngine } from "../../src/core/portable-engine.ts";
 import { checkArchive } from "../../src/core/read/check.ts";
@@ -54,7 +55,7 @@ function pagesOf(bytes: Uint8Array): Page[] {
   return pages;
 }
 
-const SEEDS = ["empty-file", "stream-hello", "fills", "tree-lz4", "tree-none", "duplicates", "thin"];
+const SEEDS = ["empty-file", "stream-hello", "fills", "tree-lz4", "tree-none", "duplicates", "thin", "signed"];
 
 async function seedOf(name: string, bytes: Uint8Array, parents: Uint8Array[]): Promise<Seed> {
   return { name, bytes, truth: await truthOf(bytes, parents), pages: pagesOf(bytes) };
@@ -112,7 +113,9 @@ function reseal(bytes: Uint8Array, { bytes: original, pages }: Seed): void {
     bytes.set(encodePageFrame({ body, digest }, start, digestOf), start);
     if (kind === PAGE_KIND.root) {
       const root = { offset: start, bodyLength: body.length, digest };
-      bytes.set(encodeEndMark({ root, signatures: undefined, parity: undefined }, end, digestOf), end);
+      const mark = original.length - END_MARK_LENGTH;
+      const { signatures } = decodeEndMark(original.subarray(mark), mark, digestOf)!;
+      bytes.set(encodeEndMark({ root, signatures, parity: undefined }, mark, digestOf), mark);
     } else if (!equalBytes(digest, old)) {
       for (let at = file.indexOf(old, end); at >= 0; at = file.indexOf(old, at + 1)) bytes.set(digest, at);
     }
@@ -235,6 +238,7 @@ export function decodersOf(seeds: readonly Seed[]) {
         add("index leaf", payload, (input) => decodeIndexLeaf(input, expected, names, "x"));
       if (kind === PAGE_KIND.indexInner) add("index inner", payload, (input) => decodeIndexInner(input, expected, "x"));
       if (kind === PAGE_KIND.treeLeaf) add("tree leaf", payload, (input) => decodeTreeLeaf(input, place, "x"));
+      if (kind === PAGE_KIND.signatures) add("signatures", payload, (input) => decodeSignatures(input, "x"));
       if (kind === PAGE_KIND.treeInner) add("tree inner", payload, (input) => decodeTreeInner(input, place, "x"));
       if (kind === PAGE_KIND.treeLeaf) {
         add("record", payload.subarray(7, 200), (input) => readRecord(new ByteReader(input, "x"), "x" as ByteString));

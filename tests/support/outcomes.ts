@@ -9,6 +9,7 @@ import { Archive, type Machinery } from "../../src/core/read/archive.ts";
 import { type CheckResult, checkArchive } from "../../src/core/read/check.ts";
 import { createMemorySource } from "../../src/core/source/memory.ts";
 import { createInlineCrew } from "../../src/core/work/crew.ts";
+import { verifyEd25519 } from "../../src/node/ed25519.ts";
 import { contentsOf, entriesOf, findAmong } from "./archives.ts";
 
 const ROOM = 48 << 20;
@@ -30,6 +31,7 @@ const machinery: Machinery = {
     };
     return createInlineCrew({ engine: { ...engine, allocate }, gather: new Uint8Array(0) });
   },
+  verifySignature: verifyEd25519,
 };
 
 export function openQuickly(bytes: Uint8Array, parents: readonly Uint8Array[] = []): Promise<Archive> {

@@ -3,6 +3,7 @@
 import type { Entry } from "../../src/core/format/entry.ts";
 import { type ByteString, byteStringFromText } from "../../src/core/format/path.ts";
 import type { Plan } from "./archives.ts";
+import { fixedSigner } from "./fixed-signer.ts";
 import { randomBytes, randomFrom, text } from "./random.ts";
 
 const entry = (type: Entry["type"], path: string, more: Partial<Entry> = {}): Entry => ({
@@ -111,6 +112,10 @@ export function samplePlans(): Record<string, Plan> {
       ],
       items: [{ entry: entry("file", "b/alone"), content: mixed.subarray(512, 1024) }],
       options: { ...SMALL, anyOrder: () => {} },
+    },
+    signed: {
+      items: treeItems().slice(0, 3),
+      options: { ...SMALL, metadata: { note: "signed" }, signers: [0, 1].map(fixedSigner) },
     },
     thin,
     "thin-grandchild": grandchild,

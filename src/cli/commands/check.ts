@@ -2,18 +2,18 @@
 
 import { Command, Option } from "@commander-js/extra-typings";
 import { HexzError } from "../../core/errors.ts";
-import { parsePathText } from "../../core/format/path.ts";
 import type { Archive } from "../../core/read/archive.ts";
-import { type CheckOptions, type CheckResult, checkArchive, type Problem } from "../../core/read/check.ts";
+import { type CheckOptions, type CheckResult, checkArchive } from "../../core/read/check.ts";
 import type { Calling, CommandSpec } from "../catalogue.ts";
 import { EXIT, EXIT_CODES } from "../exit-codes.ts";
 import { openArgument } from "../open.ts";
 import { ENGINE, JSON_OPTION, LATER_READING, PROGRESS, QUIET, refuseLater, SILENT, WORKERS } from "../options.ts";
+import { problemDocument, problemText } from "../problems.ts";
 import { createProgress, type Progress } from "../progress.ts";
 import { readingOptions, withReadingOptions } from "../reading-options.ts";
 import { formatSize, parseSize } from "../sizes.ts";
 import { printDocument, printNote, printText } from "../terminal.ts";
-import { nameFields, printable } from "../text.ts";
+import { printable } from "../text.ts";
 
 function define() {
   const command = withReadingOptions(
@@ -68,7 +68,8 @@ async function checkParents(archive: Archive, options: Options, checkOptions: Ch
   const results: CheckResult[] = [];
   for (const { source } of (await archive.run(archive.stores.all())).slice(1)) {
     if (source.path === undefined) continue;
-    const parent = await openArchiveFile(source.path, readingOptions(options));
+    // the child's signers need not be the parents'
+    const parent = await openArchiveFile(source.path, readingOptions({ ...options, requireSignedBy: undefined }));
     try {
       results.push(await checkArchive(parent, checkOptions));
     } finally {
@@ -81,15 +82,6 @@ async function checkParents(archive: Archive, options: Options, checkOptions: Ch
 function joined(a: CheckResult, b: CheckResult): CheckResult {
   const problems = [...a.problems, ...b.problems];
   return { ok: a.ok && b.ok, checkedBytes: a.checkedBytes + b.checkedBytes, problems };
-}
-
-function problemDocument({ code, where, path, start, end, message }: Problem): object {
-  const name = path === undefined ? { path: null } : nameFields("path", parsePathText(path));
-  return { code, where, ...name, start: start ?? null, end: end ?? null, message };
-}
-
-function problemText({ message, path }: Problem): string {
-  return path === undefined || message.includes(path) ? message : `${path}: ${message}`;
 }
 
 async function run(path: string, options: Options, calling: Calling): Promise<void> {

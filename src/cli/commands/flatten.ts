@@ -2,6 +2,7 @@
 
 import { Command } from "@commander-js/extra-typings";
 import { HexzError } from "../../core/errors.ts";
+import { readPrivateKey } from "../../node/keys.ts";
 import type { Calling, CommandSpec } from "../catalogue.ts";
 import { asUsage, EXIT } from "../exit-codes.ts";
 import { refuseUrl } from "../open.ts";
@@ -14,6 +15,7 @@ import {
   PROGRESS,
   QUIET,
   refuseLater,
+  SIGN,
   SILENT,
 } from "../options.ts";
 import { createProgress } from "../progress.ts";
@@ -25,6 +27,7 @@ const STDOUT = "-";
 
 function withOptions(command: Command) {
   const complete = withReadingOptions(command)
+    .addOption(SIGN)
     .addOption(FORCE)
     .addOption(ENGINE)
     .addOption(PROGRESS)
@@ -57,6 +60,7 @@ async function run(
     const written = await copyArchiveFile({
       ...readingOptions(options),
       ...paths,
+      signers: (options.sign ?? []).map(readPrivateKey),
       force: options.force === true,
       onTotal: progress.expect,
       onProgress: progress.add,

@@ -61,7 +61,7 @@ async function documentOf(archive: Archive, path: string) {
     encrypted: false,
     key_slots: [],
     signed: endMark.signatures !== undefined,
-    signatures: [],
+    signatures: (await archive.signatures()).map(({ publicKey }) => ({ public_key: hexOf(publicKey) })),
     has_dictionary: false,
     original_size: counts.originalSize,
     compressed_size: source.size,
@@ -136,6 +136,7 @@ function summaryLines(document: Document): string[] {
   }
   rows.push(["index", `${index.pages} pages, ${index.depth} levels below the root`]);
   rows.push(["encrypted", document.encrypted ? "yes" : "no"], ["signed", document.signed ? "yes" : "no"]);
+  for (const { public_key: key } of document.signatures) rows.push(["  by", `${key} (hexz verify proves it)`]);
   for (const { id, hint } of document.parents) rows.push(["parent", `${hint} (${id})`]);
   if (document.note !== null) rows.push(["note", document.note]);
   if (document.created !== null) rows.push(["created", document.created]);

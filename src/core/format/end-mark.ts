@@ -45,6 +45,9 @@ export function decodeEndMark(bytes: Uint8Array, offset: number, digestOf: Diges
   const signatures = { bodyLength: reader.u32(), offset: reader.u64() };
   const parity = { offset: reader.u64(), length: reader.u64() };
   const digest = reader.raw(DIGEST_LENGTH).slice();
+  if ((signatures.offset === 0) !== (signatures.bodyLength === 0) || (parity.offset === 0) !== (parity.length === 0)) {
+    throw new HexzError("invalid", `the end mark at ${offset} has half a place`);
+  }
   for (const part of [root, signatures]) {
     checkLimit("the length of a page", part.bodyLength, LIMITS.pageBody);
     if (part.offset + part.bodyLength > offset) {

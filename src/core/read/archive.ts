@@ -1,6 +1,7 @@
 // The conductor of the read line: an open archive, its entries and their bytes.
 
 import { ByteReader, hexOf } from "../bytes.ts";
+import type { VerifySignature } from "../crypto/ed25519.ts";
 import type { AskSecrets, Secrets } from "../crypto/secrets.ts";
 import { digestWith } from "../digest.ts";
 import { CODEC, type CodecId, type Engine } from "../engine.ts";
@@ -12,6 +13,7 @@ import { PAGE_KIND } from "../format/page.ts";
 import { type ByteString, displayName, parsePathText } from "../format/path.ts";
 import { parseJsonObject } from "../format/record.ts";
 import type { Root, Stream } from "../format/root.ts";
+import type { Signature } from "../format/signatures.ts";
 import type { RangeSource } from "../source/source.ts";
 import type { Crew } from "../work/crew.ts";
 import { BulkReader, bulkPlan, type Part, type Range } from "./bulk.ts";
@@ -21,6 +23,7 @@ import { type Opened, openIo } from "./open.ts";
 import { pagesOf } from "./page-groups.ts";
 import { type PageContext, readPage } from "./pages.ts";
 import { RandomReader } from "./random.ts";
+import { type CheckedSignature, checkSignatures, readSignatures, requireSigners } from "./signatures.ts";
 import { BlockStores, type FindParent } from "./stores.ts";
 import { TreeReader } from "./tree-reader.ts";
 
@@ -36,6 +39,11 @@ export interface ReadOptions {
   readonly findParent?: FindParent;
   /** What opens an encrypted archive and its parents: the secrets, or who is to be asked for them when one turns up. */
   readonly secrets?: Secrets | AskSecrets;
+  /**
+   * Public keys, 32 bytes each, that must all have signed the archive; checked before anything of it is returned. Not
+   * together with `verify: false`: then nothing would tie the bytes to the signature.
+   */
+  readonly requireSignedBy?: readonly Uint8Array[];
   readonly signal?: AbortSignal;
 }
 
@@ -49,6 +57,7 @@ export interface Machinery {
   readonly threads: number;
   /** A crew whose coordinator can allocate so many bytes, for these codecs; bulk reading closes it. */
   openCrew(heapBytes: number, codecs: readonly CodecId[]): Promise<Crew>;
+  readonly verifySignature: VerifySignature;
 }
 
 /** The content of a file or stream: bytes that can be read anywhere. */
@@ -124,12 +133,18 @@ export class Archive {
 
   /**
    * Opens an archive with one read of its end (two when the root is longer than 16 KiB).
-   * @throws HexzError `not_an_archive`, `truncated`, `version_unknown`, `feature_unknown`, `damaged`, `invalid`
+   * @throws HexzError `not_an_archive`, `truncated`, `version_unknown`, `feature_unknown`, `damaged`, `invalid`,
+   * `untrusted`
    */
   static async open(source: RangeSource, machinery: Machinery, options: ReadOptions = {}): Promise<Archive> {
     const { engine } = machinery;
-    const opened = await runAsync(openIo(source, engine, digestWith(engine)), options.signal);
+    const { requireSignedBy = [], verify, signal } = options;
+    if (requireSignedBy.length > 0 && verify === false) {
+      throw new HexzError("usage", "signers are required and digests are not to be checked: one excludes the other");
+    }
+    const opened = await runAsync(openIo(source, engine, digestWith(engine)), signal);
     const archive = new Archive(opened, machinery, options);
+    if (requireSignedBy.length > 0) requireSigners(await archive.signatures(), requireSignedBy, source.name);
     // What parents need is not known before they are found, and single reads may not wait.
     const codecs = archive.root.parents.length > 0 ? Object.values(CODEC) : codecsOf([archive.root]);
     for (const codec of codecs) await engine.load(codec);
@@ -236,6 +251,16 @@ export class Archive {
     if (metadata === undefined) return {};
     const payload = await this.run(readPage(this.context, metadata, PAGE_KIND.metadata, "the metadata"));
     return parseJsonObject(payload, new ByteReader(payload, `the metadata of ${this.source.name}`));
+  }
+
+  /** Who has signed this state, and whether that is so. In the end that was read to open the archive, as a rule. */
+  async signatures(): Promise<CheckedSignature[]> {
+    return this.checkSignatures(await this.run(readSignatures(this.context, this.endMark)));
+  }
+
+  /** Whether these are signatures of this state. */
+  checkSignatures(signatures: readonly Signature[]): Promise<CheckedSignature[]> {
+    return checkSignatures(signatures, this.id, this.#machinery.verifySignature);
   }
 
   /** For messages and scripts. */

@@ -6,13 +6,14 @@ import { HexzError } from "../errors.ts";
 import { decodeEndMark, END_MARK_LENGTH } from "../format/end-mark.ts";
 import { HEAD_LENGTH } from "../format/head.ts";
 import { type BlockRef, blockKey, type IndexLeaf } from "../format/index-page.ts";
-import { checkPage, decodePageBody, PAGE_FRAME_LENGTH, PAGE_KIND, type PageRef, pageEnd } from "../format/page.ts";
+import { checkPage, PAGE_FRAME_LENGTH, PAGE_KIND, type PageRef, pageEnd } from "../format/page.ts";
 import { LIMITS } from "../limits.ts";
 import { type ByteRange, mergeRanges } from "../source/merge.ts";
 import type { Archive } from "./archive.ts";
 import type { Findings } from "./findings.ts";
 import type { WalkedPages } from "./page-groups.ts";
 import { sameBlock } from "./random.ts";
+import { openSignatures } from "./signatures.ts";
 
 interface CodecTally {
   blocks: number;
@@ -287,13 +288,9 @@ async function signaturesPage({ source, context }: Archive, offset: number, star
     throw new HexzError("damaged", `neither a page nor an end mark of ${source.name} stands at ${offset}`);
   }
   const bytes = await source.read(offset, end);
-  const what = `the page at ${offset} behind the root of ${source.name}`;
-  // Nothing refers to it by digest: its own checksum must do.
-  const digest = context.digestOf(bytes.subarray(PAGE_FRAME_LENGTH));
-  const page = checkPage(bytes, { offset, bodyLength, digest }, what, context.digestOf);
-  if (page[0] === PAGE_KIND.parity) {
+  if (bytes[PAGE_FRAME_LENGTH] === PAGE_KIND.parity) {
     throw new HexzError("feature_unknown", `${source.name} has a parity section, which this version cannot check`);
   }
-  decodePageBody(page, PAGE_KIND.signatures, what, context.engine);
+  openSignatures(context, bytes, offset);
   return { offset, bodyLength };
 }

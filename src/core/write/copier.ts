@@ -3,6 +3,7 @@
 //
 // Two passes over the index: the first finds which blocks are needed as a whole, the second writes.
 
+import type { Signer } from "../crypto/ed25519.ts";
 import { type DigestOf, digestWith } from "../digest.ts";
 import type { Engine } from "../engine.ts";
 import type { Entry } from "../format/entry.ts";
@@ -38,6 +39,8 @@ export interface CopySource {
 
 export interface CopyOptions {
   readonly bases?: readonly Base[];
+  /** Who signs the copy. */
+  readonly signers?: readonly Signer[];
   /** Told of every stretch of content, in bytes. */
   readonly onProgress?: (bytes: number) => void;
   readonly signal?: AbortSignal;
@@ -231,6 +234,7 @@ class Copier {
       coding: this.#longestBlock > coding.sizes.max ? { ...coding, blockSize: this.#longestBlock } : coding,
       metadata: Object.keys(metadata).length === 0 ? undefined : metadata,
       expectedContentId: root.contentId,
+      signers: this.#options.signers,
     };
     return finishState(parts, this.#sink);
   }

@@ -2,11 +2,12 @@
 // order").
 
 import { ByteWriter, equalBytes } from "../bytes.ts";
+import type { Signer } from "../crypto/ed25519.ts";
 import type { DigestOf } from "../digest.ts";
 import type { Engine } from "../engine.ts";
 import { HexzError } from "../errors.ts";
-import { encodeEndMark } from "../format/end-mark.ts";
-import { encodePageBody, PAGE_KIND } from "../format/page.ts";
+import { type EndMark, encodeEndMark } from "../format/end-mark.ts";
+import { encodePageBody, PAGE_KIND, type PageRef } from "../format/page.ts";
 import {
   type Coding,
   type Counts,
@@ -16,6 +17,7 @@ import {
   type Sketch,
   type Stream,
 } from "../format/root.ts";
+import { encodeSignatures, mergeSignatures, type Signature, signedMessage } from "../format/signatures.ts";
 import type { Appender } from "./appender.ts";
 import type { IndexWriter } from "./index-writer.ts";
 import { appendPage } from "./leaf-pages.ts";
@@ -52,6 +54,35 @@ export interface StateParts {
   readonly metadata: Readonly<Record<string, unknown>> | undefined;
   /** When the content is that of another archive. */
   readonly expectedContentId?: Uint8Array;
+  readonly signers?: readonly Signer[] | undefined;
+}
+
+/** One signature of each signer. */
+export async function signId(id: Uint8Array, signers: readonly Signer[]): Promise<Signature[]> {
+  const message = signedMessage(id);
+  const signatures: Signature[] = [];
+  for (const signer of signers) {
+    signatures.push({ publicKey: signer.publicKey, signature: await signer.sign(message) });
+  }
+  return mergeSignatures([], signatures);
+}
+
+/** What ends a state, and an appendix: the signatures, if any, and the end mark that names them. */
+export function appendEnd(
+  appender: Appender,
+  parts: {
+    root: PageRef;
+    signatures: readonly Signature[];
+    parity: EndMark["parity"];
+    engine: Engine;
+    digestOf: DigestOf;
+  },
+): void {
+  const { root, signatures, parity, engine, digestOf } = parts;
+  const payload = signatures.length === 0 ? undefined : encodeSignatures(signatures);
+  const page =
+    payload && appendPage(appender, encodePageBody(PAGE_KIND.signatures, payload, engine, digestOf), digestOf);
+  appender.append(encodeEndMark({ root, signatures: page, parity }, appender.position, digestOf));
 }
 
 /** Appends everything behind the last block and finishes the sink. */
@@ -86,7 +117,8 @@ export async function finishState(parts: StateParts, sink: Sink): Promise<Writte
     previous: undefined,
   });
   const root = appendPage(appender, encodePageBody(PAGE_KIND.root, payload, engine, digestOf), digestOf);
-  appender.append(encodeEndMark({ root, signatures: undefined, parity: undefined }, appender.position, digestOf));
+  const signatures = await signId(root.digest, parts.signers ?? []);
+  appendEnd(appender, { root, signatures, parity: undefined, engine, digestOf });
   await appender.flush();
   await sink.finish();
   const { parents } = origins;

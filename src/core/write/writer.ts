@@ -1,6 +1,7 @@
 // The conductor of the write line: streams and entries go in, an archive comes out of the sink, forward only
 // (docs/format.md, "The writer's order").
 
+import type { Signer } from "../crypto/ed25519.ts";
 import { digestWith } from "../digest.ts";
 import { HexzError, type Warning } from "../errors.ts";
 import { type Container, containersJson, contentIn } from "../format/containers.ts";
@@ -37,6 +38,8 @@ export interface WriterOptions extends CodingOptions {
    * name any file. It is told of entries that are left out: of one path all but the last, and links to what is no file.
    */
   readonly anyOrder?: (leftOut: Warning) => void;
+  /** Who signs it. */
+  readonly signers?: readonly Signer[];
   /** Told of every stretch of input, in bytes. */
   readonly onProgress?: (bytes: number) => void;
   readonly signal?: AbortSignal;
@@ -225,6 +228,7 @@ export class ArchiveWriter {
       streams: this.#streams,
       coding: this.#coding,
       metadata: this.#metadata(),
+      signers: this.#options.signers,
     };
     return finishState(parts, this.#sink);
   }

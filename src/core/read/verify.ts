@@ -1,0 +1,46 @@
+// Verifying: who has signed an archive, and that every byte of it is what was signed. The chain is signature → archive
+// id → root → pages → chunk digests → bytes, those that parents store included.
+
+import { equalBytes } from "../bytes.ts";
+import type { Archive } from "./archive.ts";
+import { type CheckOptions, checkArchive, type Problem } from "./check.ts";
+import { type CheckedSignature, isSignedBy } from "./signatures.ts";
+
+export interface VerifyOptions extends Pick<CheckOptions, "onProgress"> {
+  /** Public keys, 32 bytes each; all of them must have signed. Without any, nothing is proven. */
+  readonly keys: readonly Uint8Array[];
+  /** Signatures that are kept beside the archive, 64 bytes each; every one must be by one of the keys. */
+  readonly detached?: readonly Uint8Array[];
+  /** Only the signatures and the root; default: every byte. */
+  readonly quick?: boolean;
+}
+
+export interface VerifiedArchive {
+  /** All keys have signed, and nothing is wrong. */
+  readonly ok: boolean;
+  readonly signatures: readonly (CheckedSignature & { readonly trusted: boolean })[];
+  /** Bytes of content whose digests were checked. */
+  readonly checkedBytes: number;
+  readonly problems: readonly Problem[];
+}
+
+/** Verifies an archive that could be opened. What is wrong is reported, not thrown. @throws HexzError `io` */
+export async function verifyArchive(archive: Archive, options: VerifyOptions): Promise<VerifiedArchive> {
+  const { keys, detached = [], quick = false } = options;
+  const checked = [...(await archive.signatures())];
+  let signed = keys.length > 0;
+  for (const signature of detached) {
+    // It does not say whose it is.
+    const tried = await archive.checkSignatures(keys.map((publicKey) => ({ publicKey, signature })));
+    const found = tried.filter(({ valid }) => valid);
+    if (found.length === 0) signed = false;
+    checked.push(...found);
+  }
+  signed &&= keys.every((key) => isSignedBy(checked, key));
+  const signatures = checked.map((signature) => {
+    return { ...signature, trusted: keys.some((key) => equalBytes(key, signature.publicKey)) };
+  });
+  if (!signed || quick) return { ok: signed, signatures, checkedBytes: 0, problems: [] };
+  const { ok, checkedBytes, problems } = await checkArchive(archive, options);
+  return { ok, signatures, checkedBytes, problems };
+}

@@ -1,0 +1,54 @@
+// A sink that goes on behind the end of a file that is there. Everything is written at once when it is finished, so
+// that little can tear; what fails is cut off again.
+
+import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
+import { HexzError } from "../core/errors.ts";
+import type { Sink } from "../core/write/sink.ts";
+import { fromSystemError, shownPath } from "./errors.ts";
+
+/**
+ * @param size what the file's length is and must be: another one means that somebody else appends
+ * @throws HexzError `not_found`, `permission`, `changed`
+ */
+export function createAppendSink(path: string, size: number): Sink {
+  const name = shownPath(path);
+  const pieces: Uint8Array[] = [];
+  return {
+    name,
+    write(bytes) {
+      pieces.push(bytes.slice());
+    },
+    finish() {
+      const bytes = Buffer.concat(pieces);
+      try {
+        const fd = openSync(path, "r+");
+        try {
+          append(fd, bytes, size, name);
+        } finally {
+          closeSync(fd);
+        }
+      } catch (error) {
+        throw fromSystemError(error, "append to", path);
+      }
+    },
+    abort() {
+      pieces.length = 0;
+    },
+  };
+}
+
+function append(fd: number, bytes: Buffer, size: number, name: string): void {
+  const changed = () => new HexzError("changed", `${name} was changed by another program meanwhile`);
+  if (fstatSync(fd).size !== size) throw changed();
+  try {
+    for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at, size + at);
+    fsyncSync(fd);
+  } catch (error) {
+    ftruncateSync(fd, size);
+    throw error;
+  }
+  // Two programs that append at once write to the same place: one of them finds the other's bytes.
+  const found = Buffer.alloc(bytes.length);
+  readSync(fd, found, 0, found.length, size);
+  if (!found.equals(bytes) || fstatSync(fd).size !== size + bytes.length) throw changed();
+}

@@ -1,0 +1,124 @@
+// Signing archives of this machine, and making the keys for it.
+
+import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import type { Signer } from "../core/crypto/ed25519.ts";
+import { HexzError } from "../core/errors.ts";
+import { SIGNATURE_LENGTH, type Signature, signedMessage } from "../core/format/signatures.ts";
+import { appendSignatures } from "../core/write/sign.ts";
+import { createAppendSink } from "./append-sink.ts";
+import { type OpenOptions, openArchiveFile } from "./archive.ts";
+import { checkNotOutput } from "./bases.ts";
+import { createSeed, signerOfSeed } from "./ed25519.ts";
+import { fromSystemError } from "./errors.ts";
+import { createFileSink, type FileSinkOptions } from "./file-sink.ts";
+import { openFileSource } from "./file-source.ts";
+
+export interface SignedArchive {
+  readonly id: Uint8Array;
+  /** All of them, the old ones first. */
+  readonly signatures: readonly Signature[];
+}
+
+/**
+ * Signs an archive that is there. Reads its end only: whether the rest is what the id says is another question.
+ * @throws HexzError; the archive is as it was then
+ */
+export async function signArchiveFile(
+  path: string,
+  signers: readonly Signer[],
+  options: OpenOptions = {},
+): Promise<SignedArchive> {
+  const archive = await openToSign(path, options);
+  try {
+    const { source, endMark, context, id } = archive;
+    const signable = { size: source.size, endMark, signatures: await archive.signatures(), ...context };
+    const signatures = await appendSignatures(signable, signers, createAppendSink(path, source.size));
+    return { id, signatures };
+  } finally {
+    await archive.close();
+  }
+}
+
+/** Signs an archive in a file beside it, of 64 bytes. @throws HexzError `output_exists` */
+export async function writeDetachedSignature(
+  path: string,
+  signer: Signer,
+  { output, force, ...options }: OpenOptions & { readonly output: string; readonly force?: boolean },
+): Promise<SignedArchive> {
+  checkNotOutput(path, output);
+  const archive = await openToSign(path, options);
+  try {
+    const { id } = archive;
+    const signature = await signer.sign(signedMessage(id));
+    await writeFile(output, signature, { force: force === true });
+    return { id, signatures: [{ publicKey: signer.publicKey, signature }] };
+  } finally {
+    await archive.close();
+  }
+}
+
+/** Its end is all that is read: no threads, no native code. */
+function openToSign(path: string, options: OpenOptions) {
+  return openArchiveFile(path, { ...options, engine: "wasm", workers: 1 });
+}
+
+async function writeFile(path: string, bytes: Uint8Array, options: FileSinkOptions): Promise<void> {
+  const sink = createFileSink(path, options);
+  try {
+    sink.write(bytes);
+    await sink.finish();
+  } catch (error) {
+    sink.abort();
+    throw error;
+  }
+}
+
+/** A signature that `writeDetachedSignature` wrote. @throws HexzError `usage` when the file has another length */
+export function readSignature(path: string): Uint8Array {
+  const source = openFileSource(path);
+  try {
+    if (source.size === SIGNATURE_LENGTH) return source.readSync(0, SIGNATURE_LENGTH);
+    throw new HexzError("usage", `${path} is no signature: it has ${source.size} bytes, not ${SIGNATURE_LENGTH}`);
+  } finally {
+    source.close();
+  }
+}
+
+export interface KeyPair {
+  readonly privatePath: string;
+  readonly publicPath: string;
+}
+
+/** Writes both files of a pair, or none. @throws HexzError `output_exists` */
+export async function writeKeyPair(
+  directory: string,
+  { privateKey, publicKey }: { privateKey: Uint8Array; publicKey: Uint8Array },
+): Promise<KeyPair> {
+  const pair = { privatePath: join(directory, "private.key"), publicPath: join(directory, "public.key") };
+  for (const path of Object.values(pair)) {
+    if (existsSync(path)) {
+      throw new HexzError("output_exists", `${path} exists already: a key is never overwritten`, { data: { path } });
+    }
+  }
+  try {
+    mkdirSync(directory, { recursive: true });
+  } catch (error) {
+    throw fromSystemError(error, "create", directory);
+  }
+  await writeFile(pair.privatePath, privateKey, { mode: 0o600 });
+  try {
+    await writeFile(pair.publicPath, publicKey, {});
+  } catch (error) {
+    rmSync(pair.privatePath);
+    throw error;
+  }
+  return pair;
+}
+
+/** A new key for signing, in files of the original's kind: 32 raw bytes each. */
+export async function createKeyPair(directory: string): Promise<KeyPair & { publicKey: Uint8Array }> {
+  const seed = createSeed();
+  const { publicKey } = signerOfSeed(seed);
+  return { ...(await writeKeyPair(directory, { privateKey: seed, publicKey })), publicKey };
+}
