@@ -109,7 +109,6 @@ test("options of later versions answer not_available, and are not accepted", asy
   const commands = [
     ...LATER_WRITING.map((flag) => ["pack", "a", "b", ...withValue(flag)]),
     ...LATER_READING.flatMap((flag) => reading.map((name) => [name, "a", ...withValue(flag)])),
-    ["pack", "a", "b", "--format", "1"],
     ["convert", "safetensors", "a", "b"],
     ["check", "a", "--remote-parents"],
     ["inspect", "https://example.org/a.hxz"],

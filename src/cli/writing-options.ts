@@ -14,7 +14,6 @@ import {
   ENGINE,
   FORCE,
   JSON_OPTION,
-  notAvailable,
   PROGRESS,
   QUIET,
   SIGN,
@@ -68,7 +67,12 @@ export function withOutputOptions<Arguments extends unknown[], Options extends O
 ) {
   return command
     .option("--note <text>", "a text to keep in the metadata")
-    .addOption(new Option("--format <number>", "of the archive").choices(["1", "2"] as const).default("2" as const))
+    .addOption(
+      new Option("--format <number>", "of the archive; 1 is what the original 0.5.5 and 0.8.2 read")
+        .choices(["1", "2"] as const)
+        .default("2" as const),
+    )
+    .option("--lossy", "with --format 1: leave out what it cannot keep, and list it")
     .option("--dry-run", "do everything but write")
     .addOption(SIGN)
     .addOption(FORCE)
@@ -121,6 +125,8 @@ function makeOptionsOf(output: string, options: WritingOptions, progress: Progre
     output,
     compression: options.compression,
     force: options.force === true,
+    archiveFormat: options.format === "1" ? 1 : 2,
+    lossy: options.lossy === true,
     dryRun: options.dryRun === true,
     onProgress: progress.add,
   };
@@ -153,7 +159,6 @@ export interface WritingJob {
 
 /** Makes an archive and tells of it. */
 export async function writeArchive({ output, options, calling, doing, make, exitCode }: WritingJob): Promise<void> {
-  if (options.format === "1") throw notAvailable("--format 1");
   const carriesData = output === STDOUT && options.dryRun !== true;
   if (carriesData) calling.claimStdout();
   if (carriesData && isTerminal("stdout")) {

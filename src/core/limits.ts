@@ -43,6 +43,8 @@ export const LIMITS = {
     dictionary: 16 * MIB,
     metadata: 256 * MIB,
     members: 4 * MIB,
+    /** Master index, metadata and signature together, as the original reads them; readers here take longer ones. */
+    writtenTail: 64 * MIB,
     iterations: { min: 100_000, max: 10_000_000 },
   },
 } as const;

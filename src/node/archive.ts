@@ -82,7 +82,7 @@ export async function createArchiveWriter(
   const threads = threadsFor(options, bytes);
   const crew = await openCrew({
     threads,
-    heapBytes: writerHeapBytes(coding, threads, 2),
+    heapBytes: writerHeapBytes(coding, threads, options.format1 === undefined ? 2 : 1),
     gatherBytes: gatherBytes(coding),
     engine: options.engine ?? "auto",
     codecs: [coding.codec as CodecId],

@@ -38,6 +38,7 @@ export interface FileSink extends Sink {
   /** Device and inode of the temporary, so that a walk over its directory can leave it out. */
   readonly identity: { readonly dev: bigint; readonly ino: bigint };
   write(bytes: Uint8Array): void;
+  patch(bytes: Uint8Array, offset: number): void;
   /** Appends so many zeros as a hole. */
   skip(length: number): void;
   finish(): Promise<void>;
@@ -107,6 +108,9 @@ export function createFileSink(path: string | Buffer, options: FileSinkOptions =
     },
     skip(length) {
       position += length;
+    },
+    patch(bytes, offset) {
+      attempt("write to", path, () => writeAll(fd, bytes, offset));
     },
     async finish() {
       const failure = await behind.settle();

@@ -14,7 +14,7 @@ import { type BaseOptions, openBasesFor } from "./bases.ts";
 import { createFileSink, createStdoutSink } from "./file-sink.ts";
 import { STDIO } from "./input-facts.ts";
 
-export interface MakeOptions extends Omit<WriterOptions, "bases" | "anyOrder">, BaseOptions {
+export interface MakeOptions extends Omit<WriterOptions, "bases" | "anyOrder" | "format1">, BaseOptions {
   /** The archive; "-" is standard output. */
   readonly output: string;
   /** Replace an existing output. */
@@ -23,6 +23,10 @@ export interface MakeOptions extends Omit<WriterOptions, "bases" | "anyOrder">, 
   readonly order?: "tree" | "any";
   /** Do everything but write. */
   readonly dryRun?: boolean;
+  /** Of the archive; default 2. */
+  readonly archiveFormat?: 1 | 2;
+  /** With format 1: leave out what it cannot keep, with a warning. */
+  readonly lossy?: boolean;
 }
 
 export interface MadeArchive extends WrittenArchive {
@@ -84,7 +88,8 @@ async function writeInto(
   try {
     const warn: Warn = (warning) => warnings.push(warning);
     const anyOrder = options.order === "any" ? { anyOrder: warn } : {};
-    ({ writer, crew } = await createArchiveWriter(sink, { ...options, ...anyOrder }, total));
+    const format1 = options.archiveFormat === 1 ? { format1: { lossy: options.lossy === true, warn } } : {};
+    ({ writer, crew } = await createArchiveWriter(sink, { ...options, ...anyOrder, ...format1 }, total));
     await fill(writer, warn);
     const written = await writer.finish();
     return { ...written, warnings };

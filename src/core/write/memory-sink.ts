@@ -14,6 +14,11 @@ export function createMemorySink(): MemorySink {
     write(bytes) {
       pieces.push(bytes.slice());
     },
+    patch(bytes, offset) {
+      const all = this.bytes();
+      all.set(bytes, offset);
+      pieces = [all];
+    },
     finish() {},
     abort() {
       pieces = [];
@@ -32,5 +37,5 @@ export function createMemorySink(): MemorySink {
 
 /** A sink that keeps nothing: packing into it tells what an archive would be. */
 export function createNullSink(): Sink {
-  return { name: "nothing", write() {}, finish() {}, abort() {} };
+  return { name: "nothing", write() {}, patch() {}, finish() {}, abort() {} };
 }

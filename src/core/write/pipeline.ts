@@ -11,8 +11,7 @@ import type { Appender } from "./appender.ts";
 import { BlockBuilder, carryLength } from "./block-builder.ts";
 import { ChunkSet } from "./chunk-set.ts";
 import type { ContentInput } from "./content-input.ts";
-import type { DedupTable } from "./dedup.ts";
-import type { Layout } from "./layout.ts";
+import type { FormatWriter } from "./format-writer.ts";
 import { SketchBuilder } from "./sketch.ts";
 import { allocateSlot, resetSlot, SLOT_CHUNKS, type Slot, slotLength } from "./slot.ts";
 import type { Totals } from "./totals.ts";
@@ -37,13 +36,7 @@ export interface PipelineParts {
   readonly crew: Crew;
   readonly coding: Coding;
   readonly appender: Appender;
-  /** Of the archive: its blocks are others. */
-  readonly format: 1 | 2;
-  /** What the bases have; what is packed is added. Absent: chunks are stored as often as they occur. */
-  readonly dedup: DedupTable | undefined;
-  /** Number of the first block to be appended. */
-  readonly firstBlock: number;
-  readonly layout: Layout;
+  readonly format: Pick<FormatWriter, "format" | "dedup" | "firstBlock" | "layout">;
   readonly totals: Totals;
   readonly signal: AbortSignal | undefined;
   readonly onProgress: ((bytes: number) => void) | undefined;
@@ -68,7 +61,8 @@ export class Pipeline {
 
   constructor(parts: PipelineParts) {
     this.#parts = parts;
-    const { crew, coding, format, dedup, firstBlock } = parts;
+    const { crew, coding } = parts;
+    const { format, dedup, firstBlock } = parts.format;
     this.#basesCount = dedup?.count ?? 0;
     const { engine, threads } = crew;
     const rule = { format, blockSize: coding.blockSize };
@@ -120,7 +114,7 @@ export class Pipeline {
       if (!this.#leaveUncut(slot)) this.#cut(slot, true);
     }
     // There is no slot when the sink failed; that error is the one to tell.
-    if (this.#current !== undefined) this.event(() => this.#parts.layout.border());
+    if (this.#current !== undefined) this.event(() => this.#parts.format.layout.border());
     return slot;
   }
 
@@ -163,7 +157,7 @@ export class Pipeline {
 
   #submit(slot: Slot): void {
     const { coding, format } = this.#parts;
-    setDigestTask(slot.digestTask, { ...slot, sizes: coding.sizes, zerosOnly: format === 1 });
+    setDigestTask(slot.digestTask, { ...slot, sizes: coding.sizes, zerosOnly: format.format === 1 });
     this.#parts.crew.start(slot.digestTask);
     this.#digesting.push(slot);
     this.#current = undefined;
@@ -176,7 +170,7 @@ export class Pipeline {
     const length = Math.floor(Math.min(input.hole?.() ?? 0, stop - this.address) / max) * max;
     if (length === 0) return;
     input.skip!(length);
-    slot.events.push({ item: slot.count, run: () => this.#parts.layout.fill(length, 0) });
+    slot.events.push({ item: slot.count, run: () => this.#parts.format.layout.fill(length, 0) });
     this.address += length;
     this.#parts.onProgress?.(length);
   }
@@ -268,7 +262,8 @@ export class Pipeline {
 
   /** Decides what a chunk is: a fill, a duplicate, or new. */
   #place(slot: Slot, chunk: number, address: number, length: number, words: Uint32Array): void {
-    const { dedup, layout, totals } = this.#parts;
+    const { totals } = this.#parts;
+    const { dedup, layout } = this.#parts.format;
     if (slot.fills[chunk]! >= 0) {
       layout.fill(length, slot.fills[chunk]!);
       this.#builder.pass();
@@ -297,7 +292,8 @@ export class Pipeline {
   }
 
   #encode(slot: Slot): void {
-    const { coding, crew, format } = this.#parts;
+    const { coding, crew } = this.#parts;
+    const { format } = this.#parts.format;
     const { parts, out, results } = slot;
     const work = { level: coding.level, blockCount: slot.plainLengths.length, parts, out, results };
     if (format === 1) setEncodeFormat1Task(slot.encodeTask, { ...work, codec: coding.codec as 1 | 2 });
@@ -307,7 +303,8 @@ export class Pipeline {
   }
 
   async #append(slot: Slot): Promise<void> {
-    const { appender, coding, format, layout } = this.#parts;
+    const { appender, coding } = this.#parts;
+    const { format, layout } = this.#parts.format;
     let at = 0;
     for (let number = 0; number < slot.plainLengths.length; number++) {
       const result = slot.results[number * 2]!;

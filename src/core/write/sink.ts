@@ -6,6 +6,11 @@ export interface Sink {
   readonly name: string;
   /** Appends bytes. They may be overwritten by the caller afterwards: copy what is kept. */
   write(bytes: Uint8Array): void | Promise<void>;
+  /**
+   * Writes over bytes that were appended, where that can be: a pipe cannot. Format 1 needs it, whose header is known
+   * last.
+   */
+  patch?(bytes: Uint8Array, offset: number): void | Promise<void>;
   /** Makes everything durable and visible under the final name. Nothing is visible before. */
   finish(): void | Promise<void>;
   /** Undoes everything. Safe after a failure of `write` or `finish`. */

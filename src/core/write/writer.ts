@@ -2,28 +2,27 @@
 // (docs/format.md, "The writer's order").
 
 import type { Signer } from "../crypto/ed25519.ts";
-import { digestWith } from "../digest.ts";
 import { HexzError, type Warning } from "../errors.ts";
-import { type Container, containersJson, contentIn } from "../format/containers.ts";
+import { type Container, contentIn } from "../format/containers.ts";
 import type { Entry } from "../format/entry.ts";
-import { encodeHead } from "../format/head.ts";
 import { type ByteString, displayName } from "../format/path.ts";
 import type { ContentRange } from "../format/record.ts";
-import type { Coding, Stream } from "../format/root.ts";
+import type { Stream } from "../format/root.ts";
 import type { Crew } from "../work/crew.ts";
 import { Appender } from "./appender.ts";
-import { type Base, type KnownChunks, loadBases } from "./bases.ts";
+import { type Base, loadBases } from "./bases.ts";
 import { type CodingOptions, resolveCoding } from "./coding.ts";
 import type { ContentInput } from "./content-input.ts";
-import { IndexWriter } from "./index-writer.ts";
-import type { Origins } from "./origins.ts";
+import type { FormatWriter, SharedParts } from "./format-writer.ts";
+import { Format2Writer } from "./format2-writer.ts";
 import { Pipeline } from "./pipeline.ts";
 import { createMemoryScratch, type OpenScratch } from "./scratch.ts";
 import type { Sink } from "./sink.ts";
-import { finishState, type WrittenArchive } from "./state-end.ts";
+import type { WrittenArchive } from "./state-end.ts";
 import { Totals } from "./totals.ts";
-import { PathChecker, TreeWriter } from "./tree-writer.ts";
+import { PathChecker } from "./tree-writer.ts";
 import { UnorderedEntries } from "./unordered-entries.ts";
+import { createFormat1Writer, type Format1Options } from "./v1/format1-writer.ts";
 
 export interface WriterOptions extends CodingOptions {
   /**
@@ -43,6 +42,8 @@ export interface WriterOptions extends CodingOptions {
   /** Told of every stretch of input, in bytes. */
   readonly onProgress?: (bytes: number) => void;
   readonly signal?: AbortSignal;
+  /** Writes an archive of format 1, whose bases are its own. */
+  readonly format1?: Format1Options;
 }
 
 /** Entries after which pages that they have filled are written. */
@@ -53,16 +54,12 @@ const FLUSH_ENTRIES = 4096;
  * then `finish`; after any error, `abort`. Calls must not overlap.
  */
 export class ArchiveWriter {
-  readonly #crew: Crew;
   readonly #sink: Sink;
   readonly #options: WriterOptions;
-  readonly #coding: Coding;
   readonly #appender: Appender;
-  readonly #index: IndexWriter;
-  readonly #tree: TreeWriter;
+  readonly #format: FormatWriter;
   readonly #pipeline: Pipeline;
-  readonly #origins: Origins;
-  readonly #totals = new Totals();
+  readonly #totals: Totals;
   readonly #streams: Stream[] = [];
   /** Ranges of files that hard links may name; only those with more than one link are worth keeping. */
   readonly #linkable = new Map<ByteString, ContentRange>();
@@ -72,35 +69,16 @@ export class ArchiveWriter {
   #entryCount = 0;
   #placedCount = 0;
 
-  private constructor(sink: Sink, crew: Crew, options: WriterOptions, known: KnownChunks, openScratch: OpenScratch) {
-    this.#sink = sink;
-    this.#crew = crew;
-    this.#options = options;
-    this.#coding = resolveCoding(options, crew.engine.description);
-    const { engine } = crew;
-    const digestOf = digestWith(engine);
-    const appender = new Appender(sink);
-    const { blocks, dedup } = known;
-    const totals = this.#totals;
-    this.#appender = appender;
-    this.#origins = known.origins;
-    this.#index = new IndexWriter({ engine, digestOf, appender, blocks, totals, scratch: openScratch() });
-    this.#tree = new TreeWriter({ engine, digestOf, appender, index: this.#index, scratch: openScratch() });
+  private constructor(parts: SharedParts, options: WriterOptions, format: FormatWriter, openScratch: OpenScratch) {
+    const { appender, coding, crew, sink, totals } = parts;
     const { signal, onProgress, anyOrder } = options;
+    this.#sink = sink;
+    this.#options = options;
+    this.#appender = appender;
+    this.#format = format;
+    this.#totals = totals;
     this.#unordered = anyOrder && new UnorderedEntries(openScratch, anyOrder);
-    this.#pipeline = new Pipeline({
-      crew,
-      coding: this.#coding,
-      format: 2,
-      appender,
-      dedup,
-      firstBlock: blocks.count,
-      layout: this.#index,
-      totals,
-      signal,
-      onProgress,
-    });
-    appender.append(encodeHead("plain", digestOf));
+    this.#pipeline = new Pipeline({ crew, coding, appender, format, totals, signal, onProgress });
   }
 
   /** @throws HexzError `usage` when an option cannot be, and what reading the bases' indexes throws */
@@ -110,9 +88,15 @@ export class ArchiveWriter {
     options: WriterOptions = {},
     openScratch: OpenScratch = createMemoryScratch,
   ): Promise<ArchiveWriter> {
-    const known = await loadBases(options.bases ?? []);
-    const writer = new ArchiveWriter(sink, crew, options, known, openScratch);
-    await crew.load(writer.#coding.codec as 0 | 1 | 2);
+    const coding = resolveCoding(options, crew.engine.description);
+    const { signers = [] } = options;
+    const parts = { sink, crew, coding, appender: new Appender(sink), totals: new Totals(), signers };
+    const format =
+      options.format1 === undefined
+        ? new Format2Writer(parts, await loadBases(options.bases ?? []), openScratch)
+        : await createFormat1Writer(parts, options.format1);
+    const writer = new ArchiveWriter(parts, options, format, openScratch);
+    await crew.load(coding.codec as 0 | 1 | 2);
     return writer;
   }
 
@@ -121,10 +105,19 @@ export class ArchiveWriter {
     if (this.#entryCount > 0) throw new HexzError("usage", "streams come before entries");
     if (this.#streams.some((stream) => stream.name === name))
       throw new HexzError("usage", `there is a stream ${name} already`);
+    await this.#beginStream(name);
     const { start, size, sparse } = await this.#pipeline.content(input);
     input.finish();
+    await this.#beginStream(undefined);
     this.#streams.push({ name, start, size, sparse });
     this.#totals.stream(size);
+  }
+
+  async #beginStream(name: Stream["name"] | undefined): Promise<void> {
+    if (this.#format.stream === undefined) return;
+    // Events need a slot to stand in.
+    await this.#pipeline.ready();
+    this.#pipeline.event(() => this.#format.stream!(name));
   }
 
   /**
@@ -166,7 +159,6 @@ export class ArchiveWriter {
    */
   async addEntry(entry: Entry, content?: ContentRange): Promise<void> {
     this.#paths.check(entry.path);
-    // Events need a slot to stand in.
     await this.#pipeline.ready();
     if (entry.hardLink === undefined || this.#unordered !== undefined) return this.#add(entry, content);
     const linked = this.#linkable.get(entry.hardLink);
@@ -200,7 +192,7 @@ export class ArchiveWriter {
     const range = content ?? (entry.type === "file" ? { start: entry.start!, size: entry.size! } : undefined);
     const isCounted = range !== undefined && !contentIn(this.#containers, range);
     this.#totals.entry(entry, isCounted ? range.size : 0);
-    schedule(() => this.#tree.add(entry, content));
+    schedule(() => this.#format.add(entry, content));
   }
 
   async #placeUnordered(entries: UnorderedEntries): Promise<void> {
@@ -215,34 +207,18 @@ export class ArchiveWriter {
   async finish(): Promise<WrittenArchive> {
     await this.#pipeline.finish();
     if (this.#unordered !== undefined) await this.#placeUnordered(this.#unordered);
-    const { engine } = this.#crew;
-    const parts = {
-      engine,
-      digestOf: digestWith(engine),
-      appender: this.#appender,
-      index: this.#index,
-      tree: this.#tree,
-      totals: this.#totals,
-      origins: this.#origins,
-      sketch: this.#pipeline.sketch,
+    return this.#format.finish({
       streams: this.#streams,
-      coding: this.#coding,
-      metadata: this.#metadata(),
-      signers: this.#options.signers,
-    };
-    return finishState(parts, this.#sink);
-  }
-
-  #metadata(): Readonly<Record<string, unknown>> | undefined {
-    const { metadata } = this.#options;
-    return this.#containers.length === 0 ? metadata : { ...metadata, containers: containersJson(this.#containers) };
+      containers: this.#containers,
+      metadata: this.#options.metadata,
+      sketch: this.#pipeline.sketch,
+    });
   }
 
   /** Undoes everything: the sink shows nothing. */
   async abort(): Promise<void> {
     this.#pipeline.drainTasks();
-    this.#index.close();
-    this.#tree.close();
+    this.#format.close();
     this.#unordered?.close();
     await this.#sink.abort();
   }
