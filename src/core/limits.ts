@@ -63,6 +63,9 @@ export const TARGETS = {
   indexLeaf: 64 * KIB,
   indexLeafAtBlockEnd: 60 * KIB,
   treeLeaf: 64 * KIB,
+  /** Content that a leaf describes: what is lost with a leaf that was not written yet. */
+  indexLeafSpan: { least: 4 * MIB, part: 1 / 16 },
+  treeLeafSpan: { least: 16 * MIB, part: 1 / 8 },
   innerPage: 64 * KIB,
   rootIndexChildren: 10 * KIB,
   rootTreeChildren: 2 * KIB,
@@ -70,6 +73,11 @@ export const TARGETS = {
   chunksWhileBlockOpen: 16_384,
   sketch: 256,
 } as const;
+
+/** Whether a leaf that describes [start, end) of the address space should end there. */
+export function isLongSpan(start: number, end: number, { least, part }: { least: number; part: number }): boolean {
+  return end - start >= Math.max(least, start * part);
+}
 
 /** Bytes read from the end to open an archive: root, signatures, end mark and what stands before them. */
 export const TAIL_LENGTH = 16 * KIB;

@@ -6,7 +6,7 @@ import type { Engine } from "../engine.ts";
 import { encodeIndexInner, type IndexChild, IndexLeafBuilder } from "../format/index-page.ts";
 import { encodePageBody, PAGE_KIND } from "../format/page.ts";
 import type { TreeTop } from "../format/root.ts";
-import { TARGETS } from "../limits.ts";
+import { isLongSpan, TARGETS } from "../limits.ts";
 import type { Appender } from "./appender.ts";
 import { BatchedHasher } from "./batched-hasher.ts";
 import type { BlockTable } from "./block-table.ts";
@@ -131,7 +131,10 @@ export class IndexWriter implements Layout {
         this.#leaf.fill(record.length, record.fill);
       }
       this.#drained += record.length;
-      if (endsBlock && this.#leaf.length > TARGETS.indexLeafAtBlockEnd) this.#closeLeaf();
+      const { length, firstAddress } = this.#leaf;
+      const isFull =
+        length > TARGETS.indexLeafAtBlockEnd || isLongSpan(firstAddress, this.#drained, TARGETS.indexLeafSpan);
+      if (endsBlock && isFull) this.#closeLeaf();
       this.#runMarks();
     }
     if (this.#head > 1024 && this.#head * 2 > this.#queue.length) {

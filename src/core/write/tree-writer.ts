@@ -10,7 +10,7 @@ import { type ByteString, checkPath, comparePaths, displayName, splitPath } from
 import type { ContentRange } from "../format/record.ts";
 import type { TreeTop } from "../format/root.ts";
 import { encodeTreeInner, type TreeChild, TreeLeafBuilder, writeCheckedRecord } from "../format/tree-page.ts";
-import { checkLimit, LIMITS, TARGETS } from "../limits.ts";
+import { checkLimit, isLongSpan, LIMITS, TARGETS } from "../limits.ts";
 import type { Appender } from "./appender.ts";
 import { BatchedHasher } from "./batched-hasher.ts";
 import type { IndexWriter } from "./index-writer.ts";
@@ -50,6 +50,8 @@ export class TreeWriter {
   readonly #hasher: BatchedHasher;
   readonly #record = new ByteWriter(1024);
   #leaf = new TreeLeafBuilder();
+  /** Where the contents of the leaf's entries begin, when they come in order. */
+  #leafStart = 0;
   #last: ByteString | undefined;
 
   constructor(parts: {
@@ -85,10 +87,12 @@ export class TreeWriter {
     const length = record.length + entry.path.length + 16;
     if (this.#leaf.count > 0 && this.#leaf.length + length > TARGETS.treeLeaf) this.#closeLeaf();
     this.#leaf.add(entry.path, record);
+    if (isLongSpan(this.#leafStart, this.#index.address, TARGETS.treeLeafSpan)) this.#closeLeaf();
   }
 
   #closeLeaf(): void {
     const leaf = this.#leaf;
+    this.#leafStart = this.#index.address;
     this.#leaf = new TreeLeafBuilder();
     const page = encodePageBody(PAGE_KIND.treeLeaf, leaf.encode(), this.#engine, this.#digestOf);
     this.#index.whenDrained(() => this.#leaves.add(this.#appender, page, { path: leaf.firstPath, count: leaf.count }));
