@@ -145,7 +145,7 @@ describe.skipIf(CHROMIUM === undefined)("in a browser", () => {
         const open = (key: number[]) =>
           hexz.openArchive(new Blob([Uint8Array.from(list!)]), { requireSignedBy: [Uint8Array.from(key)] });
         const refused = await open(other!).catch((error: { code?: unknown }) => error.code);
-        return { id: (await open(signed!)).idText.length, refused };
+        return { id: (await open(signed!)).idText!.length, refused };
       },
       [[...sink.bytes()], ...keys],
     );

@@ -53,7 +53,7 @@ async function summaryOf(bytes: Uint8Array): Promise<Kept> {
   }));
   const contents = [...(await contentsOf(archive))].map(([name, content]) => [name, sha256(content)]);
   return {
-    id: archive.idText,
+    id: archive.idText!,
     contentId: hexOf(archive.root.contentId),
     entries: sha256(JSON.stringify(entries)),
     contents: Object.fromEntries(contents),
@@ -109,7 +109,7 @@ describe("archives of earlier versions", () => {
     const ids = new Set(Object.values(manifest).map(({ id }) => id));
     for (const name of archivesIn(GOLDEN)) {
       const { idText } = await openArchive(read(new URL(name, GOLDEN)));
-      expect(ids.has(idText), `${name} is in the history; HEXZ_UPDATE=1 puts it there`).toBe(true);
+      expect(ids.has(idText!), `${name} is in the history; HEXZ_UPDATE=1 puts it there`).toBe(true);
     }
   });
 });

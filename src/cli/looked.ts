@@ -38,7 +38,7 @@ export async function lookAt(path: ByteString, open: () => RangeSource, options:
     const { note, created } = await archive.metadata();
     return {
       path,
-      id: archive.idText,
+      id: archive.idText ?? undefined,
       parents: parents.map(({ id, hint }) => ({ id: hexOf(id), hint })),
       size,
       facts: {

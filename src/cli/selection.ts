@@ -32,7 +32,7 @@ export async function selectionOf(archive: Archive, { paths, include, exclude }:
   };
   const isStreamWanted = ({ name }: Stream) => byPattern(name as string as ByteString, false);
   const selectByPattern = (entry: Entry) => byPattern(entry.path, entry.type === "directory");
-  if (paths.length === 0) return { streams: archive.streams.filter(isStreamWanted), select: selectByPattern };
+  if (paths.length === 0) return { streams: archive.ownStreams.filter(isStreamWanted), select: selectByPattern };
 
   const streams = archive.streams.filter(({ name }) => paths.includes(name));
   const wanted = new Set<ByteString>();

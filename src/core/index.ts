@@ -32,11 +32,13 @@ export {
 } from "./format/path.ts";
 export type { Coding, Counts, Root, Stream } from "./format/root.ts";
 export type { Signature } from "./format/signatures.ts";
-export { Archive, ArchiveFile, type ReadOptions } from "./read/archive.ts";
+export { Archive, type ReadOptions } from "./read/archive.ts";
+export { ArchiveFile } from "./read/archive-file.ts";
 export type { Part, Range } from "./read/bulk.ts";
 export { type CheckOptions, type CheckResult, checkArchive, type Problem } from "./read/check.ts";
+export type { BlockStore } from "./read/parts.ts";
 export type { CheckedSignature } from "./read/signatures.ts";
-export type { BlockStore, FindParent } from "./read/stores.ts";
+export type { FindParent } from "./read/stores.ts";
 export { type VerifiedArchive, type VerifyOptions, verifyArchive } from "./read/verify.ts";
 export { createBlobSource } from "./source/blob.ts";
 export { createMemorySource } from "./source/memory.ts";

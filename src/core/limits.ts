@@ -40,6 +40,8 @@ export const LIMITS = {
     parents: 512,
     /** Archives in the lineage of one. */
     lineage: 4096,
+    /** From archive to parent, for one byte. */
+    depth: 1024,
     dictionary: 16 * MIB,
     metadata: 256 * MIB,
     members: 4 * MIB,

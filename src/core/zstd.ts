@@ -8,8 +8,11 @@ import { compileBase64 } from "./kernels.ts";
 export interface Zstd {
   /** @returns the coded length, 0 when it does not fit into `out` */
   encode(level: number, plain: Uint8Array, out: Uint8Array): number;
-  /** @throws HexzError `damaged` when `stored` is not frames of exactly `out.length` bytes together */
-  decode(stored: Uint8Array, out: Uint8Array): void;
+  /**
+   * @param dictionary for frames that need one; others decode all the same
+   * @throws HexzError `damaged` when `stored` is not frames of exactly `out.length` bytes together
+   */
+  decode(stored: Uint8Array, out: Uint8Array, dictionary?: Uint8Array): void;
 }
 
 const MAGIC = 0xfd2fb528;
@@ -95,6 +98,7 @@ export async function createZstd(): Promise<Zstd> {
   let decoder = 0;
   const input: Region = { at: 0, size: 0 };
   const output: Region = { at: 0, size: 0 };
+  const dictionary: Region = { at: 0, size: 0 };
 
   const filled = (address: number): number => {
     if (address === 0) throw new HexzError("unsupported", "Zstandard ran out of memory");
@@ -134,12 +138,14 @@ export async function createZstd(): Promise<Zstd> {
       return length;
     },
 
-    decode(stored, out) {
+    decode(stored, out, words) {
       checkDeclared(stored, out.length);
       const from = stage(stored);
+      const wordsAt = words === undefined ? 0 : reserve(dictionary, words.length || 1);
+      if (words !== undefined) new Uint8Array(memory.buffer, wordsAt, words.length).set(words);
       const to = reserve(output, out.length || 1);
       decoder ||= filled(call("createDCtx")() >>> 0);
-      const length = decompress(decoder, to, out.length, from, stored.length, 0, 0) >>> 0;
+      const length = decompress(decoder, to, out.length, from, stored.length, wordsAt, words?.length ?? 0) >>> 0;
       if (isError(length)) throw badFrame(stored.length, out.length, `code ${-length >>> 0}`);
       if (length !== out.length) throw badFrame(stored.length, out.length, `it gives ${length} of ${out.length} bytes`);
       out.set(new Uint8Array(memory.buffer, to, length));

@@ -84,11 +84,12 @@ export async function openBases(
   try {
     for (let path = queue.shift(); path !== undefined; path = queue.shift()) {
       const archive = await openArchiveFile(path, named-- > 0 ? options : unsigned);
-      if (archives.has(archive.idText)) {
+      const id = hexOf(archive.id);
+      if (archives.has(id)) {
         await archive.close();
         continue;
       }
-      archives.set(archive.idText, { archive, base: baseOf(archive, hintFor(path, child)) });
+      archives.set(id, { archive, base: baseOf(archive, hintFor(path, child)) });
       for (const [number, { id }] of archive.root.parents.entries()) {
         if (archives.has(hexOf(id))) continue;
         const { source } = await archive.run(archive.stores.store(number + 1));

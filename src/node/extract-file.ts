@@ -4,6 +4,7 @@ import { statSync } from "node:fs";
 import { HexzError, type Warning } from "../core/errors.ts";
 import type { Entry } from "../core/format/entry.ts";
 import type { Archive } from "../core/read/archive.ts";
+import type { ArchiveFile } from "../core/read/archive-file.ts";
 import type { Extracted } from "./extract.ts";
 import { createFileSink, type FileSink } from "./file-sink.ts";
 import { dataRuns } from "./output-file.ts";
@@ -19,10 +20,9 @@ export interface ExtractFileOptions extends MetadataOptions {
   readonly onProgress?: (bytes: number) => void;
 }
 
-/** What goes into the file: a range of the address space, and the metadata of an entry, where it has any. */
+/** What goes into the file, and the metadata of an entry, where it has any. */
 export interface FileContent {
-  readonly start: number;
-  readonly size: number;
+  readonly file: ArchiveFile;
   readonly sparse: boolean;
   readonly entry?: Entry;
 }
@@ -40,8 +40,7 @@ export async function extractFile(
   options: ExtractFileOptions = {},
 ): Promise<Extracted> {
   refuseArchive(path, options.protect);
-  const { start, size, entry } = content;
-  archive.checkRange(path, start, size);
+  const { file, entry } = content;
   const warnings: Warning[] = [];
   const restorer = new MetadataRestorer(options);
   const sink = createFileSink(path, {
@@ -52,12 +51,12 @@ export async function extractFile(
   });
   const sparse = options.sparse !== "never";
   try {
-    for await (const parts of archive.bulk([{ start, end: start + size }])) {
+    for await (const parts of archive.parts(file)) {
       for (const part of parts) {
         if ("error" in part) throw part.error;
         const length = part.end - part.start;
         if ("fill" in part) writeFill(sink, part.fill, length, sparse);
-        else if (sparse && content.sparse) writeAroundZeros(sink, part.bytes, part.start - start);
+        else if (sparse && content.sparse) writeAroundZeros(sink, part.bytes, part.start - part.range.start);
         else sink.write(part.bytes);
         options.onProgress?.(length);
       }
@@ -68,7 +67,7 @@ export async function extractFile(
     throw error;
   }
   restorer.report((warning) => warnings.push(warning));
-  return { entries: 1, bytes: size, failed: 0, warnings };
+  return { entries: 1, bytes: file.size, failed: 0, warnings };
 }
 
 /** @throws HexzError `output_is_input` when `path` is the file that must not be replaced */

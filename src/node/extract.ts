@@ -5,6 +5,7 @@ import type { Entry } from "../core/format/entry.ts";
 import { type ByteString, byteStringFromText, displayName } from "../core/format/path.ts";
 import type { Stream } from "../core/format/root.ts";
 import type { Archive } from "../core/read/archive.ts";
+import type { ArchiveFile } from "../core/read/archive-file.ts";
 import type { Part, Range } from "../core/read/bulk.ts";
 import type { FileOutput } from "./output-file.ts";
 import { TreeWriter, type TreeWriterOptions } from "./tree-writer.ts";
@@ -75,6 +76,8 @@ class Extraction {
   readonly #warnings: Warning[] = [];
   /** Where files went, for hard links: from the path in the archive to the one extracted. */
   readonly #linkTargets = new Map<ByteString, ByteString>();
+  /** Contents that lie at no address: after the others. */
+  readonly #computed: { readonly range: EntryRange; readonly file: ArchiveFile }[] = [];
   #output: FileOutput | undefined;
   #entries = 0;
   #bytes = 0;
@@ -91,6 +94,7 @@ class Extraction {
     for await (const parts of this.#archive.bulk(this.#ranges())) {
       for (const part of parts) this.#part(part);
     }
+    for (const { range, file } of this.#computed) await this.#compute(range, file);
     this.#writer.finish();
     return { entries: this.#entries, bytes: this.#bytes, failed: this.#failed, warnings: this.#warnings };
   }
@@ -143,6 +147,11 @@ class Extraction {
         yield { entry, isFile: false, start: 0, end: 0 };
         continue;
       }
+      if (entry.computed === true) {
+        const file = this.#archive.fileOf(path === undefined ? entry : { ...entry, path });
+        this.#computed.push({ range: { entry, isFile: true, start: 0, end: file.size }, file });
+        continue;
+      }
       const problem = this.#rangeProblem(entry);
       if (problem !== undefined) {
         this.#warn(entry, problem);
@@ -152,6 +161,20 @@ class Extraction {
       const name = link ?? path;
       if (name !== undefined) this.#linkTargets.set(name, entry.path);
       yield { entry: file, isFile: true, start: entry.start!, end: entry.start! + entry.size! };
+    }
+  }
+
+  /** A content that lies at no address. */
+  async #compute(range: EntryRange, file: ArchiveFile): Promise<void> {
+    try {
+      for await (const parts of this.#archive.parts(file)) {
+        for (const part of parts) this.#part({ ...part, range });
+      }
+    } catch (error) {
+      if (!(error instanceof HexzError) || !ENTRY_ERRORS.has(error.code)) throw error;
+      this.#output?.abort();
+      this.#output = undefined;
+      this.#warn(range.entry, error);
     }
   }
 

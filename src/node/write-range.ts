@@ -1,32 +1,31 @@
 // Ranges of an archive's address space into a sink, in order and without holes.
 
 import type { Archive } from "../core/read/archive.ts";
-import type { Range } from "../core/read/bulk.ts";
+import type { Part, Range } from "../core/read/bulk.ts";
 import type { Sink } from "../core/write/sink.ts";
 
 const FILL_PIECE = 64 * 1024;
 
 /**
- * Writes the bytes of a range; the sink is not finished.
+ * Writes the bytes of ranges, one after the other; the sink is not finished.
  * @throws HexzError `damaged`, … at the first byte that is lost
  */
-export async function writeRange(
-  archive: Archive,
-  range: Range,
-  sink: Sink,
-  onProgress?: (bytes: number) => void,
-): Promise<void> {
-  await writeRanges(archive, [range], sink, onProgress);
-}
-
-/** The same for ranges, one after the other. */
 export async function writeRanges(
   archive: Archive,
   ranges: Iterable<Range>,
   sink: Sink,
   onProgress?: (bytes: number) => void,
 ): Promise<void> {
-  for await (const parts of archive.bulk(ranges)) {
+  await writeParts(archive.bulk(ranges), sink, onProgress);
+}
+
+/** Writes parts that follow each other. @throws HexzError `damaged`, … at the first byte that is lost */
+export async function writeParts(
+  groups: AsyncIterable<Part<Range>[]>,
+  sink: Sink,
+  onProgress?: (bytes: number) => void,
+): Promise<void> {
+  for await (const parts of groups) {
     for (const part of parts) {
       if ("error" in part) throw part.error;
       const length = part.end - part.start;

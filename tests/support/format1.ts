@@ -1,6 +1,13 @@
 // The archives of format 1 in tests/format1: what the original programs wrote, and what was made by hand.
 
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import {
+  type Archive,
+  createMemorySource,
+  type FindParent,
+  openArchive,
+  type ReadOptions,
+} from "../../src/core/index.ts";
 
 export const FORMAT1 = new URL("../format1/", import.meta.url);
 
@@ -57,3 +64,18 @@ export const craftedArchives: readonly CraftedArchive[] = json("crafted/manifest
 
 export const bytesOfKept = (name: string) => new Uint8Array(readFileSync(new URL(`archives/${name}`, FORMAT1)));
 export const bytesOfCrafted = (name: string) => new Uint8Array(readFileSync(new URL(`crafted/${name}`, FORMAT1)));
+
+/** Parents among the archives of a folder, by their names: as beside the child. */
+export function parentsAmong(folder: "archives" | "crafted" | "lineage"): FindParent {
+  return ({ hint }) => {
+    const name = hint.slice(hint.lastIndexOf("/") + 1);
+    const url = new URL(`${folder}/${name}`, FORMAT1);
+    return existsSync(url) ? [createMemorySource(new Uint8Array(readFileSync(url)), name)] : [name];
+  };
+}
+
+/** Opens one of them as the library does. */
+export function openFormat1(folder: "archives" | "crafted", name: string, options: ReadOptions = {}): Promise<Archive> {
+  const source = createMemorySource(new Uint8Array(readFileSync(new URL(`${folder}/${name}`, FORMAT1))), name);
+  return openArchive(source, { findParent: parentsAmong(folder), ...options });
+}

@@ -2,7 +2,8 @@
 
 import { Command, Option } from "@commander-js/extra-typings";
 import { HexzError } from "../../core/errors.ts";
-import type { Archive, ArchiveFile } from "../../core/read/archive.ts";
+import type { Archive } from "../../core/read/archive.ts";
+import type { ArchiveFile } from "../../core/read/archive-file.ts";
 import type { RangeSource } from "../../core/source/source.ts";
 import type { Calling, CommandSpec } from "../catalogue.ts";
 import { EXIT } from "../exit-codes.ts";
@@ -45,7 +46,7 @@ type Options = ReturnType<ReturnType<typeof define>["opts"]>;
 /** The file of that path, or the only one. */
 async function findFile(archive: Archive, path: string | undefined): Promise<ArchiveFile> {
   if (path !== undefined) return archive.file(path);
-  const { root, streams, source } = archive;
+  const { root, ownStreams: streams, source } = archive;
   if (streams.length + root.counts.files !== 1) {
     const count = streams.length + root.counts.files;
     throw new HexzError("usage", `${source.name} has ${count} files and streams: PATH says which one`, {
@@ -59,7 +60,7 @@ async function findFile(archive: Archive, path: string | undefined): Promise<Arc
 }
 
 async function copyRange(source: RangeSource, path: string | undefined, options: Options): Promise<void> {
-  const [{ createStdoutSink }, { openArchiveSource }, { writeRange }] = await Promise.all([
+  const [{ createStdoutSink }, { openArchiveSource }, { writeParts }] = await Promise.all([
     import("../../node/file-sink.ts"),
     import("../../node/archive.ts"),
     import("../../node/write-range.ts"),
@@ -82,8 +83,7 @@ async function copyRange(source: RangeSource, path: string | undefined, options:
   const quiet = options.quiet === true || options.silent === true || isTerminal("stdout");
   const progress = createProgress(options.progress, quiet, "reading", end - start);
   try {
-    const range = { start: file.start + start, end: file.start + end };
-    await writeRange(archive, range, sink, progress.add);
+    await writeParts(archive.parts(file, start, end), sink, progress.add);
   } finally {
     progress.end();
   }

@@ -85,15 +85,17 @@ function defaultDestination(archive: string): string {
 /** The content of an archive that was made of one stream or one file; undefined of one that holds a tree. */
 async function loneContent(archive: Archive): Promise<FileContent | undefined> {
   const { files, directories, symlinks, other } = archive.root.counts;
-  const [stream] = archive.streams;
-  if (stream !== undefined)
-    return archive.streams.length + files + directories + symlinks + other === 1 ? stream : undefined;
+  const [stream] = archive.ownStreams;
+  if (stream !== undefined) {
+    if (archive.ownStreams.length + files + directories + symlinks + other !== 1) return undefined;
+    return { file: await archive.file(stream.name), sparse: stream.sparse };
+  }
   if (files !== 1 || directories > 1 || symlinks + other > 0) return undefined;
   for await (const entry of archive.entries()) {
     // the directory of a packed directory has its own metadata, the one around packed files has none
     if (entry.type === "directory" && entry.mode !== undefined) return undefined;
     if (entry.type === "file") {
-      return { start: entry.start!, size: entry.size!, sparse: entry.sparse === true, entry };
+      return { file: archive.fileOf(entry), sparse: entry.sparse === true, entry };
     }
   }
   return undefined;
@@ -131,7 +133,7 @@ async function extractLone(archive: Archive, content: FileContent, job: Job): Pr
     });
   }
   const { extractFile } = await import("../../node/extract-file.ts");
-  progress.expect(content.size);
+  progress.expect(content.file.size);
   return extractFile(archive, content, destination, commonOptions(job));
 }
 

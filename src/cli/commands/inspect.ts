@@ -104,7 +104,7 @@ function summaryLines(document: Document): string[] {
   const level = document.level === null ? "" : ` level ${document.level}`;
   const rows: [string, string][] = [
     ["format", `version ${document.version}, state ${document.states}`],
-    ["archive id", document.archive_id],
+    ["archive id", document.archive_id ?? "none"],
     ["content id", document.content_id],
     ["compression", `${document.compression}${level}, blocks of ${formatSize(document.block_size)}`],
     ["engine", document.engine],

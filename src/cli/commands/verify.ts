@@ -73,7 +73,7 @@ async function verifyPath(
     progress.expect(archive.root.addressSpace);
     const quick = options.quick === true;
     const verified = await verifyArchive(archive, { keys, detached, quick, onProgress: progress.add });
-    return { ...verified, id: archive.idText };
+    return { ...verified, id: archive.idText ?? undefined };
   } finally {
     await source.close?.();
   }

@@ -3,7 +3,7 @@
 
 import { HexzError } from "../errors.ts";
 import type { Archive } from "../read/archive.ts";
-import { lastAtMost } from "../read/index-reader.ts";
+import { lastAtMost } from "../read/search.ts";
 import { ChunkSet } from "../write/chunk-set.ts";
 import { DedupTable } from "../write/dedup.ts";
 

@@ -29,6 +29,8 @@ export interface Entry {
   readonly mtime?: Timestamp;
   /** Files: the first logical address of the content. */
   readonly start?: number;
+  /** Files: the content lies at no address; its bytes are computed when they are read (`Archive.fileOf`). */
+  readonly computed?: boolean;
   /** Files: length of the content in bytes. */
   readonly size?: number;
   /** Files: had holes when it was packed. */

@@ -17,6 +17,18 @@ export interface BlockRef {
   readonly offset: number;
   readonly storedLength: number;
   readonly plainLength: number;
+  /** Format 1 only: what its index says of a block besides. */
+  readonly seal?: BlockSeal;
+}
+
+/** How format 1 guards a block as a whole. */
+export interface BlockSeal {
+  /** CRC-32 of the stored bytes. */
+  readonly checksum: number;
+  /** BLAKE3-256 of the plain block; not known of encrypted blocks and of the oldest archives. */
+  readonly digest: Uint8Array | undefined;
+  /** Where blocks are encrypted: the number that the nonce is made of. */
+  readonly number: number | undefined;
 }
 
 /** Tells the blocks of one archive and its parents apart: a number where that is enough. */
@@ -42,6 +54,8 @@ export interface IndexLeaf {
   readonly blockOffsets: Uint32Array;
   /** 32 bytes a chunk; zeros for fills. */
   readonly digests: Uint8Array;
+  /** Format 1 only: 1 for chunks that have no digest of their own, at most that of their block. */
+  readonly undigested?: Uint8Array;
   readonly blocks: readonly BlockRef[];
 }
 

@@ -1,6 +1,7 @@
 // The conductor of the read line: an open archive, its entries and their bytes.
 
 import { ByteReader, hexOf } from "../bytes.ts";
+import { type Ciphers, createWebCiphers } from "../crypto/ciphers.ts";
 import type { VerifySignature } from "../crypto/ed25519.ts";
 import type { AskSecrets, Secrets } from "../crypto/secrets.ts";
 import { digestWith } from "../digest.ts";
@@ -16,16 +17,20 @@ import type { Root, Stream } from "../format/root.ts";
 import type { Signature } from "../format/signatures.ts";
 import type { RangeSource } from "../source/source.ts";
 import type { Crew } from "../work/crew.ts";
+import { ArchiveFile } from "./archive-file.ts";
 import { BulkReader, bulkPlan, type Part, type Range } from "./bulk.ts";
 import { IndexReader } from "./index-reader.ts";
-import { type Io, runAsync, runSync } from "./io.ts";
-import { type Opened, openIo } from "./open.ts";
+import { type Io, runAsync } from "./io.ts";
+import { type Opened, openAnyIo } from "./open.ts";
 import { pagesOf } from "./page-groups.ts";
 import { type PageContext, readPage } from "./pages.ts";
+import type { Index, Stores, Tree } from "./parts.ts";
 import { RandomReader } from "./random.ts";
 import { type CheckedSignature, checkSignatures, readSignatures, requireSigners } from "./signatures.ts";
 import { BlockStores, type FindParent } from "./stores.ts";
 import { TreeReader } from "./tree-reader.ts";
+import { type Format1, metadataObject, openParts } from "./v1/archive.ts";
+import { bulkByPieces } from "./v1/bulk.ts";
 
 export interface ReadOptions {
   /** Bytes of decoded blocks to keep; default 32 MiB. */
@@ -48,6 +53,8 @@ export interface ReadOptions {
 }
 
 const CACHE_BYTES = 32 * 1024 * 1024;
+/** Bytes that are computed at once. */
+const VIEW_PIECE = 1024 * 1024;
 
 /** What an archive works with. */
 export interface Machinery {
@@ -55,95 +62,88 @@ export interface Machinery {
   readonly engine: Engine;
   /** Threads that bulk reading uses. */
   readonly threads: number;
+  /** Default: WebCrypto's, which cannot be used without waiting. */
+  readonly ciphers?: Ciphers;
   /** A crew whose coordinator can allocate so many bytes, for these codecs; bulk reading closes it. */
   openCrew(heapBytes: number, codecs: readonly CodecId[]): Promise<Crew>;
   readonly verifySignature: VerifySignature;
-}
-
-/** The content of a file or stream: bytes that can be read anywhere. */
-export class ArchiveFile {
-  readonly #archive: Archive;
-  /** Length in bytes. */
-  readonly size: number;
-  /** Where its first byte is in the archive's address space. */
-  readonly start: number;
-  /** For messages. */
-  readonly name: string;
-
-  constructor(archive: Archive, name: string, start: number, size: number) {
-    this.#archive = archive;
-    this.name = name;
-    this.start = start;
-    this.size = size;
-  }
-
-  #range(start: number, end: number): [number, number] {
-    if (!(start >= 0 && start <= end && end <= this.size)) {
-      throw new HexzError("usage", `bytes ${start} to ${end} of ${this.name} are asked for; it has ${this.size}`);
-    }
-    return [this.start + start, this.start + end];
-  }
-
-  /**
-   * Bytes [start, end), by default all of them, verified.
-   * @throws HexzError `damaged`, `io`, and `usage` when the range is not within the file
-   */
-  async read(start = 0, end = this.size): Promise<Uint8Array> {
-    return this.#archive.run(this.#archive.random.read(...this.#range(start, end)));
-  }
-
-  /** The same without waiting, where the source can: local files and memory. */
-  readSync(start = 0, end = this.size): Uint8Array {
-    return runSync(this.#archive.random.read(...this.#range(start, end)));
-  }
 }
 
 function codecsOf(roots: readonly Root[]): CodecId[] {
   return [...new Set(roots.flatMap(({ counts }) => counts.codecs.map(({ codec }) => codec as CodecId)))];
 }
 
-/** An open archive. Get one from `openArchive`; `close` it. */
-export class Archive {
-  readonly source: RangeSource;
-  readonly root: Root;
+/** What only format 2 has. */
+export interface Format2 {
   readonly endMark: EndMark;
   readonly index: IndexReader;
   readonly tree: TreeReader;
-  readonly stores: BlockStores;
+}
+
+/** An open archive, of either format. Get one from `openArchive`; `close` it. */
+export class Archive {
+  readonly source: RangeSource;
+  /** Of format 1, as much of it as that format says. */
+  readonly root: Root;
+  readonly index: Index;
+  readonly tree: Tree;
+  readonly stores: Stores;
   readonly random: RandomReader;
   readonly context: PageContext;
+  /** Undefined of an archive of format 2. */
+  readonly format1: Format1 | undefined;
+  readonly #format2: Format2 | undefined;
   readonly #machinery: Machinery;
   readonly #signal: AbortSignal | undefined;
 
-  private constructor(opened: Opened, machinery: Machinery, options: ReadOptions) {
-    const { engine } = machinery;
-    const digestOf = digestWith(engine);
-    this.source = opened.source;
-    this.root = opened.root;
-    this.endMark = opened.endMark;
-    this.context = { source: opened.source, engine, digestOf };
-    this.index = new IndexReader(this.context, opened.root);
-    this.tree = new TreeReader(this.context, opened.root);
+  private constructor(opened: Opened | Format1, context: PageContext, machinery: Machinery, options: ReadOptions) {
     const { cacheBytes = CACHE_BYTES, verify = true, signal } = options;
-    this.stores = new BlockStores(this.context, opened.root, options.findParent);
-    this.random = new RandomReader(this.context, this.index, this.stores, { cacheBytes, verify });
+    this.context = context;
+    this.source = context.source;
+    this.root = opened.root;
+    if ("endMark" in opened) {
+      const index = new IndexReader(context, opened.root);
+      const tree = new TreeReader(context, opened.root);
+      this.#format2 = { endMark: opened.endMark, index, tree };
+      this.index = index;
+      this.tree = tree;
+      this.stores = new BlockStores(context, opened.root, options.findParent);
+    } else {
+      this.format1 = opened;
+      this.index = opened.index;
+      this.tree = opened.tree;
+      this.stores = opened.stores;
+    }
+    this.random = new RandomReader(context, this.index, this.stores, { cacheBytes, verify });
     this.#machinery = machinery;
     this.#signal = signal;
   }
 
   /**
-   * Opens an archive with one read of its end (two when the root is longer than 16 KiB).
+   * Opens an archive with one read of its end (two when the root is longer than 16 KiB); one of format 1 with some more.
    * @throws HexzError `not_an_archive`, `truncated`, `version_unknown`, `feature_unknown`, `damaged`, `invalid`,
    * `untrusted`
    */
   static async open(source: RangeSource, machinery: Machinery, options: ReadOptions = {}): Promise<Archive> {
     const { engine } = machinery;
-    const { requireSignedBy = [], verify, signal } = options;
+    const { requireSignedBy = [], verify, signal, findParent, secrets } = options;
     if (requireSignedBy.length > 0 && verify === false) {
       throw new HexzError("usage", "signers are required and digests are not to be checked: one excludes the other");
     }
-    const opened = await runAsync(openIo(source, engine, digestWith(engine)), signal);
-    const archive = new Archive(opened, machinery, options);
+    const digestOf = digestWith(engine);
+    const found = await runAsync(openAnyIo(source, engine, digestOf), signal);
+    const context = { source: found.source, engine, digestOf };
+    let opened: Opened | Format1;
+    if ("endMark" in found) opened = found;
+    else {
+      const { ciphers = createWebCiphers() } = machinery;
+      opened = await runAsync(openParts(found, { context, ciphers, findParent, secrets }), signal);
+      if (secrets !== undefined) await opened.stores.prepare();
+    }
+    const archive = new Archive(opened, context, machinery, options);
+    if (requireSignedBy.length > 0 && archive.version === 1) {
+      throw new HexzError("untrusted", `${source.name} is of format 1, whose signatures do not cover the contents`);
+    }
     if (requireSignedBy.length > 0) requireSigners(await archive.signatures(), requireSignedBy, source.name);
     // What parents need is not known before they are found, and single reads may not wait.
     const codecs = archive.root.parents.length > 0 ? Object.values(CODEC) : codecsOf([archive.root]);
@@ -151,7 +151,23 @@ export class Archive {
     return archive;
   }
 
-  /** BLAKE3-256 of the root: names these bytes and no others. */
+  get version(): 1 | 2 {
+    return this.format1 === undefined ? 2 : 1;
+  }
+
+  /** @throws HexzError `not_available` of an archive of format 1, which has none of it */
+  get format2(): Format2 {
+    if (this.#format2 !== undefined) return this.#format2;
+    throw new HexzError("not_available", `${this.source.name} is of format 1, which cannot be used for this`, {
+      hint: "hexz convert hexz1 makes an archive of format 2 of it",
+    });
+  }
+
+  get endMark(): EndMark {
+    return this.format2.endMark;
+  }
+
+  /** BLAKE3-256 of the root: names these bytes and no others. @throws HexzError `not_available` of format 1 */
   get id(): Uint8Array {
     return this.endMark.root.digest;
   }
@@ -160,16 +176,31 @@ export class Archive {
     return this.root.streams;
   }
 
+  /**
+   * The streams that hold contents of their own: those to take when nothing is named. In format 1 both streams are
+   * always there, and as a rule the entries are ranges of the first.
+   */
+  get ownStreams(): readonly Stream[] {
+    if (this.format1 === undefined) return this.streams;
+    const own = this.format1.manifest === undefined ? this.streams.filter(({ size }) => size > 0) : [];
+    return own.length === 0 && this.format1.manifest === undefined ? this.streams.slice(0, 1) : own;
+  }
+
   run<T>(io: Io<T>): Promise<T> {
     return runAsync(io, this.#signal);
   }
 
   /** All entries in tree order: a directory's children are one run. */
   async *entries(): AsyncGenerator<Entry> {
+    if (this.format1 !== undefined) {
+      yield* this.format1.tree.list();
+      return;
+    }
+    const { tree } = this.format2;
     let last: ByteString | undefined;
-    for (const group of await this.run(this.tree.groups())) {
-      const entries = await this.run(this.tree.entries(group));
-      this.tree.checkOrder(last, entries[0]!.path);
+    for (const group of await this.run(tree.groups())) {
+      const entries = await this.run(tree.entries(group));
+      tree.checkOrder(last, entries[0]!.path);
       last = entries.at(-1)!.path;
       yield* entries;
     }
@@ -195,7 +226,7 @@ export class Archive {
     return this.fileOf(entry);
   }
 
-  /** The content of a file's entry. @throws HexzError `wrong_type` */
+  /** The content of a file's entry, as it came from this archive. @throws HexzError `wrong_type` */
   fileOf(entry: Entry): ArchiveFile {
     const name = displayName(entry.path);
     if (entry.type !== "file") {
@@ -203,6 +234,8 @@ export class Archive {
         data: { path: name, type: entry.type },
       });
     }
+    const view = entry.computed === true ? this.format1?.tree.view(entry.path) : undefined;
+    if (view !== undefined) return new ArchiveFile(this, name, view, view.size);
     this.checkRange(name, entry.start!, entry.size!);
     return new ArchiveFile(this, name, entry.start!, entry.size!);
   }
@@ -220,6 +253,10 @@ export class Archive {
   /** Reads ranges of the address space in the given order, with all threads; every chunk is verified. */
   async *bulk<R extends Range>(ranges: Iterable<R> | AsyncIterable<R>): AsyncGenerator<Part<R>[]> {
     const { index, stores } = this;
+    if (this.format1 !== undefined) {
+      yield* bulkByPieces(this, ranges);
+      return;
+    }
     const { threads, openCrew } = this.#machinery;
     const roots = (await this.run(stores.all())).map(({ root }) => root);
     const codecs = codecsOf(roots);
@@ -236,17 +273,46 @@ export class Archive {
     }
   }
 
+  /** Bytes [start, end) of a content, in parts as `bulk` gives them, wherever they come from. */
+  async *parts(file: ArchiveFile, start = 0, end = file.size): AsyncGenerator<Part<Range>[]> {
+    if (file.start !== undefined) {
+      yield* this.bulk([{ start: file.start + start, end: file.start + end }]);
+      return;
+    }
+    const range = { start, end };
+    let at = start;
+    do {
+      const stop = Math.min(end, at + VIEW_PIECE);
+      yield [{ range, start: at, end: stop, bytes: await file.read(at, stop) }];
+      at = stop;
+    } while (at < end);
+  }
+
   /** The pages of the index in address order, without any block. @throws HexzError `damaged`, `invalid`, `io` */
   async *leaves(): AsyncGenerator<IndexLeaf> {
-    const places = await this.run(this.index.places());
-    for await (const { child: place, bytes } of pagesOf(this, places, ({ child }) => child.ref)) {
+    if (this.format1 !== undefined) {
+      for (let address = 0; address < this.root.addressSpace; ) {
+        const found = await this.run(this.index.find(address));
+        if ("error" in found) throw found.error;
+        yield found.leaf;
+        address = found.end;
+      }
+      return;
+    }
+    const { index } = this.format2;
+    for await (const { child: place, bytes } of pagesOf(
+      this,
+      await this.run(index.places()),
+      ({ child }) => child.ref,
+    )) {
       if (bytes instanceof HexzError) throw bytes;
-      yield this.index.decodeLeaf(place, bytes);
+      yield index.decodeLeaf(place, bytes);
     }
   }
 
   /** The metadata of the archive: note, creation time and what a conversion keeps. */
   async metadata(): Promise<Record<string, unknown>> {
+    if (this.format1 !== undefined) return metadataObject(this.format1);
     const { metadata } = this.root;
     if (metadata === undefined) return {};
     const payload = await this.run(readPage(this.context, metadata, PAGE_KIND.metadata, "the metadata"));
@@ -263,9 +329,9 @@ export class Archive {
     return checkSignatures(signatures, this.id, this.#machinery.verifySignature);
   }
 
-  /** For messages and scripts. */
-  get idText(): string {
-    return hexOf(this.id);
+  /** For messages and scripts; null of format 1. */
+  get idText(): string | null {
+    return this.#format2 === undefined ? null : hexOf(this.id);
   }
 
   async close(): Promise<void> {

@@ -16,11 +16,10 @@ import {
   setDecodeTask,
   type Task,
 } from "../work/task.ts";
-import type { IndexReader } from "./index-reader.ts";
 import { runAsync } from "./io.ts";
 import { type ChunkPiece, type Piece, piecesOf, sameChunk } from "./locate.ts";
+import type { Index, Stores } from "./parts.ts";
 import { ambiguousBlock, checkBlockPlace, damagedBlock, damagedChunk, sameBlock } from "./random.ts";
-import type { BlockStores } from "./stores.ts";
 
 const MIB = 1024 * 1024;
 /** Memory that slots should stay within; with the largest blocks there are fewer of them. */
@@ -114,8 +113,8 @@ export function bulkPlan(codings: readonly Coding[], threads: number): BulkPlan 
 }
 
 export interface BulkParts {
-  readonly index: IndexReader;
-  readonly stores: BlockStores;
+  readonly index: Index;
+  readonly stores: Stores;
   readonly crew: Crew;
   readonly plan: BulkPlan;
   readonly signal: AbortSignal | undefined;
@@ -280,7 +279,7 @@ export class BulkReader<R extends Range> {
       for (const { chunkStart, chunkEnd, digest } of chunks) {
         slot.chunkWords[chunkAt] = chunkStart;
         slot.chunkWords[chunkAt + 1] = chunkEnd - chunkStart;
-        new Uint8Array(slot.chunkWords.buffer, slot.chunkWords.byteOffset + (chunkAt + 2) * 4, 32).set(digest);
+        new Uint8Array(slot.chunkWords.buffer, slot.chunkWords.byteOffset + (chunkAt + 2) * 4, 32).set(digest!);
         chunkAt += DECODE_CHUNK_WORDS;
       }
     }

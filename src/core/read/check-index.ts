@@ -16,7 +16,8 @@ export interface CheckedIndex extends WalkedPages {
 }
 
 export async function checkIndex(archive: Archive, findings: Findings, body: BodyCheck): Promise<CheckedIndex> {
-  const { index, root, context } = archive;
+  const { root, context } = archive;
+  const { index } = archive.format2;
   const levels: LeafPlace[][] = [];
   let complete = true;
   let level = index.top;

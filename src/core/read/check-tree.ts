@@ -17,7 +17,8 @@ export interface WalkedTree extends WalkedPages {
 }
 
 export async function walkTree(archive: Archive, findings: Findings): Promise<WalkedTree> {
-  const { tree, root } = archive;
+  const { root } = archive;
+  const { tree } = archive.format2;
   const levels: (readonly TreeChild[])[] = [];
   let complete = true;
   let level = tree.top;
@@ -58,7 +59,7 @@ export async function checkTree(
   for await (const { child, bytes } of pagesOf(archive, tree.leaves, ({ ref }) => ref)) {
     const leaf = await noting(findings, "tree", async () => {
       if (bytes instanceof HexzError) throw bytes;
-      return archive.tree.decodeLeaf(child, bytes);
+      return archive.format2.tree.decodeLeaf(child, bytes);
     });
     if (leaf === undefined) {
       good = false;

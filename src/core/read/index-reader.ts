@@ -13,6 +13,8 @@ import type { Root, TreeTop } from "../format/root.ts";
 import { Cache } from "./cache.ts";
 import type { Io } from "./io.ts";
 import { openPage, type PageContext, readPage } from "./pages.ts";
+import type { FoundLeaf, Index } from "./parts.ts";
+import { lastAtMost } from "./search.ts";
 
 /** Decoded pages that are kept, in bytes of their stored form. */
 const CACHE_BYTES = 8 * 1024 * 1024;
@@ -47,25 +49,7 @@ function placesOf({ starts, children }: Node): LeafPlace[] {
   return children.map((child, number) => ({ start: starts[number]!, child }));
 }
 
-/** The last position whose value is at most `value`. */
-export function lastAtMost(sorted: Float64Array, value: number): number {
-  let low = 0;
-  let high = sorted.length - 1;
-  while (low < high) {
-    const middle = (low + high + 1) >>> 1;
-    if (sorted[middle]! <= value) low = middle;
-    else high = middle - 1;
-  }
-  return low;
-}
-
-/** The leaf of an address and what it covers; or why it cannot be had, and up to which address that holds. */
-export type FoundLeaf = { readonly start: number; readonly end: number } & (
-  | { readonly leaf: IndexLeaf }
-  | { readonly error: HexzError }
-);
-
-export class IndexReader {
+export class IndexReader implements Index {
   readonly #context: PageContext;
   readonly #top: TreeTop<IndexChild>;
   readonly #names: BlockNames;

@@ -2,7 +2,7 @@
 
 import { equalBytes } from "../bytes.ts";
 import type { BlockRef, IndexLeaf } from "../format/index-page.ts";
-import { lastAtMost } from "./index-reader.ts";
+import { lastAtMost } from "./search.ts";
 
 /** A piece of a chunk that a read wants. */
 export interface ChunkPiece {
@@ -14,13 +14,15 @@ export interface ChunkPiece {
   readonly chunkEnd: number;
   /** Where the piece begins in the plain block. */
   readonly blockStart: number;
-  /** BLAKE3-256 of the whole chunk. */
-  readonly digest: Uint8Array;
+  /** BLAKE3-256 of the whole chunk; undefined where the index has none. */
+  readonly digest: Uint8Array | undefined;
 }
 
 /** Whether two pieces are of one chunk, digest included: a hostile index may name one place with two digests. */
 export function sameChunk(a: ChunkPiece, b: ChunkPiece): boolean {
-  return a.chunkStart === b.chunkStart && a.chunkEnd === b.chunkEnd && equalBytes(a.digest, b.digest);
+  if (a.chunkStart !== b.chunkStart || a.chunkEnd !== b.chunkEnd) return false;
+  if (a.digest === undefined || b.digest === undefined) return a.digest === b.digest;
+  return equalBytes(a.digest, b.digest);
 }
 
 /** A piece of a fill. */
@@ -42,7 +44,7 @@ export type Piece = (ChunkPiece & { readonly block: number }) | FillPiece;
 
 /** The pieces of [start, end) that the leaf describes, in address order. `block` counts in `leaf.blocks`. */
 export function* piecesOf(leaf: IndexLeaf, start: number, end: number): Generator<Piece> {
-  const { starts, fills, blockNumbers, blockOffsets, digests } = leaf;
+  const { starts, fills, blockNumbers, blockOffsets, digests, undigested } = leaf;
   const count = fills.length;
   for (let number = lastAtMost(starts.subarray(0, count), start); number < count && starts[number]! < end; number++) {
     const chunkAddress = starts[number]!;
@@ -53,13 +55,17 @@ export function* piecesOf(leaf: IndexLeaf, start: number, end: number): Generato
       continue;
     }
     const chunkStart = blockOffsets[number]!;
+    const place = { start: from, end: to, block: blockNumbers[number]!, blockStart: chunkStart + from - chunkAddress };
+    if (undigested?.[number]) {
+      // What is known of it is known of its block.
+      const { plainLength, seal } = leaf.blocks[place.block]!;
+      yield { ...place, chunkStart: 0, chunkEnd: plainLength, digest: seal?.digest };
+      continue;
+    }
     yield {
-      start: from,
-      end: to,
-      block: blockNumbers[number]!,
+      ...place,
       chunkStart,
       chunkEnd: chunkStart + starts[number + 1]! - chunkAddress,
-      blockStart: chunkStart + from - chunkAddress,
       digest: digests.subarray(number * 32, number * 32 + 32),
     };
   }

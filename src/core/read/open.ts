@@ -7,10 +7,12 @@ import { decodeEndMark, END_MARK_LENGTH, type EndMark } from "../format/end-mark
 import { decodeHead, HEAD_LENGTH } from "../format/head.ts";
 import { checkPage, decodePageBody, PAGE_KIND, pageEnd } from "../format/page.ts";
 import { decodeRoot, type Root } from "../format/root.ts";
+import { VERSION as FORMAT1_VERSION } from "../format/v1/header.ts";
 import { TAIL_LENGTH } from "../limits.ts";
 import type { RangeSource } from "../source/source.ts";
 import { withTail } from "../source/tail.ts";
 import type { Io } from "./io.ts";
+import { type Opened1, openFormat1Io } from "./v1/open.ts";
 
 /** What opening finds out. */
 export interface Opened {
@@ -18,6 +20,18 @@ export interface Opened {
   readonly source: RangeSource;
   readonly endMark: EndMark;
   readonly root: Root;
+}
+
+/** Opens an archive of either format. @throws as openIo, openFormat1Io */
+export function* openAnyIo(source: RangeSource, engine: Engine, digestOf: DigestOf): Io<Opened | Opened1> {
+  try {
+    return yield* openIo(source, engine, digestOf);
+  } catch (error) {
+    // What is of format 1 has no end mark, and says so at its beginning.
+    if (error instanceof HexzError && error.code === "version_unknown" && error.data.found === FORMAT1_VERSION)
+      return yield* openFormat1Io(source);
+    throw error;
+  }
 }
 
 /** Why there is no end mark at the end: says what the file is instead. */

@@ -5,13 +5,11 @@ import type { CodecId } from "../engine.ts";
 import { HexzError } from "../errors.ts";
 import { type BlockRef, blockKey } from "../format/index-page.ts";
 import { mergeRanges } from "../source/merge.ts";
-import type { RangeSource } from "../source/source.ts";
 import { Cache } from "./cache.ts";
-import type { IndexReader } from "./index-reader.ts";
 import type { Io } from "./io.ts";
 import { type ChunkPiece, locate, type Plan, sameChunk } from "./locate.ts";
 import type { PageContext } from "./pages.ts";
-import type { BlockStores } from "./stores.ts";
+import type { BlockStore, Index, Stores } from "./parts.ts";
 
 /** Requests merged over gaps grow no longer than this. */
 const LONGEST_REQUEST = 8 * 1024 * 1024;
@@ -54,7 +52,9 @@ export function sameBlock(a: BlockRef, b: BlockRef): boolean {
     a.plainLength === b.plainLength &&
     a.codec === b.codec &&
     a.archive === b.archive &&
-    a.dictionary === b.dictionary
+    a.dictionary === b.dictionary &&
+    a.seal?.checksum === b.seal?.checksum &&
+    a.seal?.number === b.seal?.number
   );
 }
 
@@ -76,14 +76,14 @@ function allocate(length: number): Uint8Array {
 
 export class RandomReader {
   readonly #context: PageContext;
-  readonly #index: IndexReader;
-  readonly #stores: BlockStores;
+  readonly #index: Index;
+  readonly #stores: Stores;
   readonly #options: RandomOptions;
   readonly #blocks: Cache<number | string, PlainBlock>;
   readonly #spare: Uint8Array[] = [];
   readonly #stored = new Uint8Array(STORED_BUFFER);
 
-  constructor(context: PageContext, index: IndexReader, stores: BlockStores, options: RandomOptions) {
+  constructor(context: PageContext, index: Index, stores: Stores, options: RandomOptions) {
     this.#context = context;
     this.#index = index;
     this.#stores = stores;
@@ -114,6 +114,15 @@ export class RandomReader {
     return out;
   }
 
+  /** Part of a block that has no digest of its own, verified as far as its block can be. */
+  *piece(block: BlockRef, offset: number, length: number): Io<Uint8Array> {
+    const out = new Uint8Array(length);
+    const whole = { chunkStart: 0, chunkEnd: block.plainLength, digest: block.seal?.digest };
+    const piece = { start: 0, end: length, blockStart: offset, ...whole };
+    yield* this.#execute({ blocks: [{ block, pieces: [piece] }], fills: [], end: length }, out, 0);
+    return out;
+  }
+
   /** A block as it is stored. */
   *stored(block: BlockRef): Io<Uint8Array> {
     const { source } = yield* this.#stores.store(block.archive);
@@ -135,13 +144,13 @@ export class RandomReader {
       else this.#slice(this.#context.source.name, known, wanted.pieces, out, base);
     }
     for (const [archive, blocks] of missing) {
-      const { source } = yield* this.#stores.store(archive);
-      yield* this.#fetch(source, blocks, out, base);
+      yield* this.#fetch(yield* this.#stores.store(archive), blocks, out, base);
     }
   }
 
   /** Fetches and decodes blocks of one archive. */
-  *#fetch(source: RangeSource, missing: Plan["blocks"], out: Uint8Array, base: number): Io<void> {
+  *#fetch(store: BlockStore, missing: Plan["blocks"], out: Uint8Array, base: number): Io<void> {
+    const { source } = store;
     for (const { block } of missing) checkBlockPlace(block, source.size, source.name);
     const places = missing.map(({ block }) => ({ start: block.offset, end: block.offset + block.storedLength }));
     const ranges = mergeRanges(places, source.gap ?? 0, LONGEST_REQUEST);
@@ -153,7 +162,10 @@ export class RandomReader {
       const at = ranges.findIndex(({ start, end }) => start <= block.offset && block.offset < end);
       const from = block.offset - ranges[at]!.start;
       const stored = fetched[at]!.subarray(from, from + block.storedLength);
-      const plain = this.#decode(source.name, block, stored, lengthFor(pieces));
+      const plain =
+        store.decode === undefined
+          ? this.#decode(source.name, block, stored, lengthFor(pieces))
+          : yield* this.#decodeBy(store, block, stored);
       this.#slice(source.name, plain, pieces, out, base);
       this.#blocks.set(blockKey(block), plain, plain.bytes.length);
     }
@@ -177,6 +189,12 @@ export class RandomReader {
     return { block, bytes, length: block.plainLength, verified };
   }
 
+  *#decodeBy(store: BlockStore, block: BlockRef, stored: Uint8Array): Io<PlainBlock> {
+    const bytes = this.#buffer(block.plainLength);
+    yield* store.decode!(block, stored, bytes.subarray(0, block.plainLength));
+    return { block, bytes, length: block.plainLength, verified: new Map() };
+  }
+
   #buffer(length: number): Uint8Array {
     const spare = this.#spare.findIndex((bytes) => bytes.length >= length && bytes.length < 2 * length + BUFFER_STEP);
     if (spare >= 0) return this.#spare.splice(spare, 1)[0]!;
@@ -186,7 +204,7 @@ export class RandomReader {
   #slice(name: string, plain: PlainBlock, pieces: readonly ChunkPiece[], out: Uint8Array, base: number): void {
     for (const piece of pieces) {
       const known = plain.verified.get(piece.chunkStart);
-      if (this.#options.verify && (known === undefined || !sameChunk(known, piece))) {
+      if (piece.digest !== undefined && this.#options.verify && (known === undefined || !sameChunk(known, piece))) {
         const digest = this.#context.digestOf(plain.bytes.subarray(piece.chunkStart, piece.chunkEnd));
         if (!equalBytes(digest, piece.digest)) throw damagedChunk(name, plain.block, piece.start);
         plain.verified.set(piece.chunkStart, piece);

@@ -9,20 +9,16 @@ import type { RangeSource } from "../source/source.ts";
 import type { Io } from "./io.ts";
 import { type Opened, openIo } from "./open.ts";
 import { type PageContext, readPage } from "./pages.ts";
+import type { BlockStore, Stores } from "./parts.ts";
 
 /**
- * Where a parent may be: sources to try, one by one, and names of places where nothing is. Each source is opened when
- * it is asked for; those that are not the parent are closed.
+ * Where a parent of `child` may be: sources to try, one by one, and names of places where nothing is. Each source is
+ * opened when it is asked for; those that are not the parent are closed. A parent of format 1 has an empty
+ * id: it is known by its name, and by the digests of what is used of it.
  */
-export type FindParent = (parent: Parent) => Iterable<RangeSource | string>;
+export type FindParent = (parent: Parent, child: RangeSource) => Iterable<RangeSource | string>;
 
-/** An archive that holds blocks. */
-export interface BlockStore {
-  readonly source: RangeSource;
-  readonly root: Root;
-}
-
-export class BlockStores {
+export class BlockStores implements Stores {
   readonly #context: PageContext;
   readonly #parents: readonly Parent[];
   readonly #find: FindParent;
@@ -75,7 +71,7 @@ export class BlockStores {
   *#search(parent: Parent): Io<BlockStore | HexzError> {
     const { name } = this.#context.source;
     const looked: string[] = [];
-    for (const candidate of this.#find(parent)) {
+    for (const candidate of this.#find(parent, this.#context.source)) {
       if (typeof candidate === "string") {
         looked.push(candidate);
         continue;

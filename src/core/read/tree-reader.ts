@@ -10,6 +10,7 @@ import { decodeTreeInner, decodeTreeLeaf, type TreeChild } from "../format/tree-
 import { Cache } from "./cache.ts";
 import type { Io } from "./io.ts";
 import { fetchPages, openPage, type PageContext, readPage } from "./pages.ts";
+import type { Tree } from "./parts.ts";
 
 const CACHE_BYTES = 4 * 1024 * 1024;
 /** Bytes of pages that a listing fetches at once. */
@@ -31,7 +32,7 @@ function sameChild(a: TreeChild, b: TreeChild): boolean {
   return a.path === b.path && a.count === b.count && equalBytes(a.ref.digest, b.ref.digest);
 }
 
-export class TreeReader {
+export class TreeReader implements Tree {
   readonly #context: PageContext;
   readonly #top: TreeTop<TreeChild>;
   readonly #inner = new Cache<number, { child: TreeChild; children: TreeChild[] }>(CACHE_BYTES);

@@ -3,6 +3,7 @@
 
 import { looksLikeQcow2 } from "../../core/disk/qcow2.ts";
 import { planQcow2 } from "../../core/disk/qcow2-plan.ts";
+import { HexzError } from "../../core/errors.ts";
 import type { Archive } from "../../core/read/archive.ts";
 import type { Sink } from "../../core/write/sink.ts";
 import { openQcow2 } from "../disk/open-image.ts";
@@ -34,8 +35,8 @@ export const toQcow2: ExportFormat = {
   stdout: true,
   async write(archive, output, { path, force = false, protect, onTotal, onProgress }) {
     const hasDisk = archive.streams.some(({ name }) => name === "disk");
-    const { start, size } = await contentOf(archive, path ?? (hasDisk ? "disk" : undefined));
-    archive.checkRange(path ?? "disk", start, size);
+    const { start, size, name } = (await contentOf(archive, path ?? (hasDisk ? "disk" : undefined))).file;
+    if (start === undefined) throw new HexzError("wrong_type", `"${name}" is restored from differences, it is no disk`);
     const plan = planQcow2(size, await dataRanges(archive, start, start + size));
     onTotal?.(plan.data.reduce((sum, range) => sum + range.end - range.start, 0));
     if (output !== STDIO) refuseArchive(output, protect);

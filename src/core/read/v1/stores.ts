@@ -1,0 +1,207 @@
+// The archives that blocks of format 1 are read from, and how a stored block becomes a plain one (docs/format-1.md,
+// "Blocks" and "Encryption").
+
+import type { AesGcm, AesGcmSync, Ciphers } from "../../crypto/ciphers.ts";
+import type { AskSecrets, Secrets } from "../../crypto/secrets.ts";
+import type { CodecId } from "../../engine.ts";
+import { HexzError } from "../../errors.ts";
+import type { BlockRef } from "../../format/index-page.ts";
+import type { Root } from "../../format/root.ts";
+import { crc32 } from "../../format/v1/crc32.ts";
+import { checkIterations, nonceOf, TAG_LENGTH } from "../../format/v1/encryption.ts";
+import type { KeyParameters } from "../../format/v1/header.ts";
+import { decodeStoredBlock } from "../../format/v1/stored-block.ts";
+import { LIMITS } from "../../limits.ts";
+import type { RangeSource } from "../../source/source.ts";
+import { createZstd, type Zstd } from "../../zstd.ts";
+import type { Io } from "../io.ts";
+import type { PageContext } from "../pages.ts";
+import type { BlockStore, Stores } from "../parts.ts";
+import { damagedBlock } from "../random.ts";
+import type { Lineage, Member1 } from "./lineage.ts";
+import { readSectionIo } from "./open.ts";
+import { rootOf } from "./root.ts";
+
+const NOTHING = new Uint8Array(0);
+
+interface Key {
+  readonly gcm: AesGcm;
+  readonly sync: AesGcmSync | undefined;
+}
+
+export interface StoreParts {
+  readonly context: PageContext;
+  readonly lineage: Lineage;
+  readonly ciphers: Ciphers;
+  readonly secrets: Secrets | AskSecrets | undefined;
+}
+
+export class Stores1 implements Stores {
+  readonly #parts: StoreParts;
+  readonly #stores = new Map<number, Store1>();
+
+  constructor(parts: StoreParts) {
+    this.#parts = parts;
+  }
+
+  /** Asks for what opens the archive, where it is encrypted, and loads what its blocks need. */
+  async prepare(): Promise<void> {
+    await this.known(0).prepare();
+  }
+
+  known(archive: number): Store1 {
+    const member = this.#parts.lineage.members[archive]!;
+    let store = this.#stores.get(archive);
+    if (store === undefined) {
+      store = new Store1(member, this.#parts);
+      this.#stores.set(archive, store);
+    }
+    return store;
+  }
+
+  // biome-ignore lint/correctness/useYield: what is not opened yet is opened where references are resolved
+  *store(archive: number): Io<BlockStore> {
+    return this.known(archive);
+  }
+
+  *all(): Io<BlockStore[]> {
+    yield* this.#parts.lineage.ancestors();
+    return this.#parts.lineage.members.map(({ number }) => this.known(number));
+  }
+
+  /** @param archive the number of a direct parent in the header, from 1 on */
+  *tryStore(archive: number): Io<BlockStore | undefined> {
+    const { lineage } = this.#parts;
+    const parent = (yield* lineage.parents(lineage.members[0]!))[archive - 1];
+    return parent === undefined || parent instanceof HexzError ? undefined : this.known(parent.number);
+  }
+
+  close(): Promise<void> {
+    return this.#parts.lineage.close();
+  }
+}
+
+/** One archive: decodes its blocks. */
+class Store1 implements BlockStore {
+  readonly source: RangeSource;
+  readonly root: Root;
+  readonly #member: Member1;
+  readonly #parts: StoreParts;
+  #keys: readonly Key[] | undefined;
+  /** A key has opened a block: what it does not open now is damaged. */
+  #proven = false;
+  #zstd: Zstd | undefined;
+  #dictionary: Uint8Array | undefined;
+
+  constructor(member: Member1, parts: StoreParts) {
+    this.#member = member;
+    this.#parts = parts;
+    this.source = member.opened.source;
+    this.root = rootOf(member.opened);
+  }
+
+  async prepare(): Promise<void> {
+    const { encryption, dictionary } = this.#member.opened.header;
+    if (encryption !== undefined) this.#keys ??= await this.#deriveKeys(encryption);
+    if (dictionary !== undefined) this.#zstd ??= await createZstd();
+  }
+
+  async #deriveKeys(parameters: KeyParameters): Promise<readonly Key[]> {
+    const { ciphers, secrets } = this.#parts;
+    const { name } = this.source;
+    checkIterations(parameters, name);
+    const { passwords = [] } =
+      typeof secrets === "function" ? await secrets({ name, slots: ["passphrase"] }) : (secrets ?? {});
+    const keys: Key[] = [];
+    for (const password of passwords) {
+      const bytes = new TextEncoder().encode(password);
+      const key = await ciphers.pbkdf2Sha256(bytes, parameters.salt, parameters.iterations);
+      keys.push({ gcm: await ciphers.aesGcm(key), sync: ciphers.sync?.aesGcm(key) });
+    }
+    return keys;
+  }
+
+  *decode(block: BlockRef, stored: Uint8Array, plain: Uint8Array): Io<void> {
+    const { header } = this.#member.opened;
+    const { name } = this.source;
+    if (block.seal === undefined || crc32(stored) !== block.seal.checksum) {
+      throw damagedBlock(name, block, new Error("its checksum does not fit"));
+    }
+    if (header.encryption !== undefined || header.dictionary !== undefined) yield* this.#prepared();
+    const open = header.encryption === undefined ? stored : yield* this.#open(block, stored);
+    try {
+      const coded = decodeStoredBlock(header.compression, open);
+      if (header.compression === "zstd" && header.dictionary !== undefined) {
+        this.#dictionary ??= yield* readSectionIo(
+          this.source,
+          header.dictionary,
+          "the dictionary",
+          LIMITS.format1.dictionary,
+        );
+        this.#zstd!.decode(coded, plain, this.#dictionary);
+      } else this.#parts.context.engine.decode(block.codec as CodecId, coded, plain);
+    } catch (cause) {
+      if (cause instanceof HexzError && cause.code !== "damaged") throw cause;
+      throw damagedBlock(name, block, cause);
+    }
+  }
+
+  /** Waits for what `prepare` does, where nobody has called it: of a parent, that is when its first block is read. */
+  *#prepared(): Io<void> {
+    const { encryption, dictionary } = this.#member.opened.header;
+    const ready =
+      (encryption === undefined || this.#keys !== undefined) && (dictionary === undefined || this.#zstd !== undefined);
+    if (ready) return;
+    yield* waiting(this.source.name, () => this.prepare());
+  }
+
+  *#open(block: BlockRef, sealed: Uint8Array): Io<Uint8Array> {
+    const { name } = this.source;
+    const keys = this.#keys!;
+    if (keys.length === 0) {
+      throw new HexzError("password_missing", `${name} is encrypted, and no password was given`, {
+        hint: "set HEXZ_PASSWORD or pass --password-file",
+      });
+    }
+    if (sealed.length < TAG_LENGTH) throw damagedBlock(name, block);
+    const nonce = nonceOf(block.seal!.number!);
+    for (const key of keys) {
+      const opened = yield* this.#openWith(key, nonce, sealed);
+      if (opened === undefined) continue;
+      this.#keys = [key];
+      this.#proven = true;
+      return opened;
+    }
+    // The checksum fits, so these are the bytes that were written.
+    if (this.#proven) throw damagedBlock(name, block, new Error("it belongs to another place"));
+    throw new HexzError("password_wrong", `the password does not open ${name}`);
+  }
+
+  *#openWith({ gcm, sync }: Key, nonce: Uint8Array, sealed: Uint8Array): Io<Uint8Array | undefined> {
+    let opened: Uint8Array | undefined;
+    const wait = async () => {
+      opened = await gcm.open(nonce, sealed, NOTHING);
+    };
+    const now = () => {
+      opened = sync?.open(nonce, sealed, NOTHING);
+    };
+    yield* waiting(this.source.name, wait, sync && now);
+    return opened;
+  }
+}
+
+/**
+ * Something that takes its time, as a request for no bytes: whoever runs the reading knows whether it may wait.
+ * @param now does it without waiting, where that is possible
+ */
+function* waiting(name: string, wait: () => Promise<void>, now?: () => void): Io<void> {
+  const read = async () => {
+    await wait();
+    return NOTHING;
+  };
+  const readSync = () => {
+    now?.();
+    return NOTHING;
+  };
+  yield [{ source: { name, size: 0, read, ...(now && { readSync }) }, start: 0, end: 0 }];
+}
