@@ -64,6 +64,11 @@ describe("imports", () => {
     expect(offenders("src/core/source/", (target) => isBase(target) || inside("src/core/source/")(target))).toEqual([]);
   });
 
+  test("tar imports the base and the format", () => {
+    const allowed = ["src/core/tar/", "src/core/format/"];
+    expect(offenders("src/core/tar/", (target) => isBase(target) || inside(...allowed)(target))).toEqual([]);
+  });
+
   test("work imports the base", () => {
     expect(offenders("src/core/work/", (target) => isBase(target) || inside("src/core/work/")(target))).toEqual([]);
   });

@@ -2,6 +2,7 @@
 
 import { HexzError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
+import { nameProblem } from "./path.ts";
 
 /** Part of the address space. */
 interface Stretch {
@@ -17,6 +18,8 @@ export type Container = {
   readonly name: string;
   /** Its length in bytes. */
   readonly size: number;
+  /** What is known of it beside its members. */
+  readonly metadata?: Readonly<Record<string, unknown>>;
 } & ({ readonly start: number } | { readonly pieces: Stretch });
 
 /** Whether a content lies in a container that is stored whole. */
@@ -43,9 +46,14 @@ export function containersOf(metadata: Readonly<Record<string, unknown>>, what: 
 }
 
 function containerOf(value: unknown, what: string): Container {
-  const { format, name, size, start, pieces } = (value ?? {}) as Record<string, unknown>;
-  if (typeof format !== "string" || typeof name !== "string" || name === "") throw invalid(what, "it has no name");
-  const about = { format, name, size: bytesOf(size, what) };
+  const { format, name, size, start, pieces, metadata } = (value ?? {}) as Record<string, unknown>;
+  if (typeof format !== "string" || typeof name !== "string") throw invalid(what, "it has no name");
+  const problem = name.includes("/") ? 'a "/"' : nameProblem(name);
+  if (problem !== undefined) throw invalid(what, `its name has ${problem}`);
+  if (metadata !== undefined && (typeof metadata !== "object" || metadata === null)) {
+    throw invalid(what, "its metadata is no object");
+  }
+  const about = { format, name, size: bytesOf(size, what), ...(metadata && { metadata: { ...metadata } }) };
   if (pieces === undefined) return { ...about, start: bytesOf(start, what) };
   const { start: piecesStart, size: piecesSize } = (pieces ?? {}) as Record<string, unknown>;
   return { ...about, pieces: { start: bytesOf(piecesStart, what), size: bytesOf(piecesSize, what) } };

@@ -144,6 +144,11 @@ export class ArchiveWriter {
     return content;
   }
 
+  /** The address that the next content gets. */
+  get address(): number {
+    return this.#pipeline.address;
+  }
+
   /**
    * Says that what `addContent` packed was one file of another format, which can be had back. One that is stored whole is
    * counted as content; files in it, added later, are not counted again.

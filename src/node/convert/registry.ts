@@ -3,16 +3,18 @@
 
 import { HexzError } from "../../core/errors.ts";
 import type { ExportFormat, ImportFormat } from "./format.ts";
+import { original } from "./original.ts";
 import { qcow2, toQcow2 } from "./qcow2.ts";
 import { raw } from "./raw.ts";
+import { tar } from "./tar.ts";
 
-export const IMPORTS: readonly ImportFormat[] = [qcow2];
-export const EXPORTS: readonly ExportFormat[] = [raw, toQcow2];
+export const IMPORTS: readonly ImportFormat[] = [tar, qcow2];
+export const EXPORTS: readonly ExportFormat[] = [raw, original, toQcow2];
 
 /** What later versions will know. */
 const LATER = {
-  from: ["tar", "hdf5", "webdataset", "hexz1", "safetensors", "gguf"],
-  to: ["tar", "original", "hexz1"],
+  from: ["hdf5", "webdataset", "hexz1", "safetensors", "gguf"],
+  to: ["tar", "hexz1"],
 };
 
 function find<F extends { readonly name: string }>(formats: readonly F[], later: readonly string[], name: string): F {

@@ -1,0 +1,40 @@
+// What lists of pieces know of tars: the size and the checksum in a header (docs/format.md, "Containers").
+
+/** A tar is a row of blocks of so many bytes. */
+export const TAR_BLOCK = 512;
+
+const SIZE = { start: 124, digits: 11 };
+const CHECKSUM = { start: 148, digits: 6, end: 156 };
+/** Behind the checksum's digits. */
+const CHECKSUM_END = [0, 0x20];
+
+/** The sum of all bytes, spaces in the place of the checksum itself; some programs took bytes for signed. */
+export function tarChecksums(block: Uint8Array): { unsigned: number; signed: number } {
+  let unsigned = 0;
+  let high = 0;
+  for (let at = 0; at < TAR_BLOCK; at++) {
+    const byte = at >= CHECKSUM.start && at < CHECKSUM.end ? 0x20 : block[at]!;
+    unsigned += byte;
+    high += byte >> 7;
+  }
+  return { unsigned, signed: unsigned - 256 * high };
+}
+
+function putOctal(block: Uint8Array, { start, digits }: typeof SIZE, value: number): void {
+  const text = value.toString(8).padStart(digits, "0");
+  for (let at = 0; at < digits; at++) block[start + at] = text.charCodeAt(at);
+}
+
+/** Sets the size, as far as 11 octal digits go; what ends the field stays. */
+export function putTarSize(block: Uint8Array, size: number): void {
+  putOctal(block, SIZE, size);
+}
+
+/** The largest size that putTarSize can set. */
+export const MOST_TAR_SIZE = 8 ** SIZE.digits - 1;
+
+/** Sets the checksum in its usual form: six octal digits, NUL, space. */
+export function putTarChecksum(block: Uint8Array): void {
+  putOctal(block, CHECKSUM, tarChecksums(block).unsigned);
+  block.set(CHECKSUM_END, CHECKSUM.end - CHECKSUM_END.length);
+}

@@ -1,0 +1,136 @@
+// The 512-byte header of a tar member: v7, POSIX ustar, GNU and star. Numbers are octal text or, where
+// they do not fit, binary in base 256.
+
+import { HexzError } from "../errors.ts";
+import { type ByteString, byteStringOf } from "../format/path.ts";
+import { TAR_BLOCK, tarChecksums } from "../format/tar-block.ts";
+
+export interface TarHeader {
+  readonly format: "v7" | "ustar" | "gnu" | "star";
+  /** The type flag as a character. */
+  readonly type: string;
+  readonly name: ByteString;
+  readonly linkName: ByteString;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Bytes of content that follow, by this header. */
+  readonly size: number;
+  /** Seconds since 1970. */
+  readonly mtime: number;
+  readonly userName: ByteString;
+  readonly groupName: ByteString;
+  readonly device: { readonly major: number; readonly minor: number };
+}
+
+/** Where the fields are. */
+const FIELD = {
+  name: [0, 100],
+  mode: [100, 108],
+  uid: [108, 116],
+  gid: [116, 124],
+  size: [124, 136],
+  mtime: [136, 148],
+  checksum: [148, 156],
+  linkName: [157, 257],
+  userName: [265, 297],
+  groupName: [297, 329],
+  major: [329, 337],
+  minor: [337, 345],
+  prefix: [345, 500],
+  starPrefix: [345, 476],
+} as const;
+type Field = keyof typeof FIELD;
+const TYPE_AT = 156;
+const MAGIC_AT = 257;
+const STAR_MAGIC_AT = 508;
+
+export const isZeroBlock = (block: Uint8Array): boolean => block.every((byte) => byte === 0);
+
+/** Up to the first NUL. */
+export function textField(bytes: Uint8Array): ByteString {
+  const end = bytes.indexOf(0);
+  return byteStringOf(end < 0 ? bytes : bytes.subarray(0, end));
+}
+
+/**
+ * A number of a header: 0 when it is blank.
+ * @throws HexzError `invalid`, `limit_exceeded` @param what for messages
+ */
+export function numberField(bytes: Uint8Array, what: string): number {
+  if (bytes[0]! >= 0x80) return binaryNumber(bytes, what);
+  const digits =
+    byteStringOf(bytes)
+      .split(/[\0 ]+/)
+      .find((part) => part !== "") ?? "";
+  if (!/^[0-7]*$/.test(digits)) {
+    throw new HexzError("invalid", `${what} is ${JSON.stringify(digits)}, which is no octal number`);
+  }
+  return digits === "" ? 0 : checkSafe(Number.parseInt(digits, 8), what);
+}
+
+/** Two's complement, big endian; the first bit says that it is binary. */
+function binaryNumber(bytes: Uint8Array, what: string): number {
+  const negative = (bytes[0]! & 0x40) !== 0;
+  let value = negative ? (bytes[0]! | 0x80) - 0x100 : bytes[0]! & 0x7f;
+  for (const byte of bytes.subarray(1)) value = value * 256 + byte;
+  return checkSafe(value, what);
+}
+
+function checkSafe(value: number, what: string): number {
+  if (Math.abs(value) < 2 ** 52) return value;
+  throw new HexzError("limit_exceeded", `${what} is ${value}, beyond 2^52`);
+}
+
+/** Whether the block's checksum is right. @param what for messages */
+function hasChecksum(block: Uint8Array, what: string): boolean {
+  const { unsigned, signed } = tarChecksums(block);
+  const found = numberField(block.subarray(...FIELD.checksum), `the checksum of ${what}`);
+  return found === unsigned || found === signed;
+}
+
+/** @param what for messages: "the header at 1024 of x.tar" @throws HexzError `damaged`, `invalid`, `limit_exceeded` */
+export function decodeTarHeader(block: Uint8Array, what: string): TarHeader {
+  if (!hasChecksum(block, what)) {
+    const { unsigned } = tarChecksums(block);
+    throw new HexzError("damaged", `${what} is damaged: its checksum is not ${unsigned}`, { data: { unsigned } });
+  }
+  const text = (field: Field) => textField(block.subarray(...FIELD[field]));
+  const number = (field: Field) => numberField(block.subarray(...FIELD[field]), `the ${field} of ${what}`);
+  const format = formatOf(block);
+  const hasNames = format !== "v7";
+  const prefix = format === "ustar" ? text("prefix") : format === "star" ? text("starPrefix") : "";
+  const name = text("name");
+  return {
+    format,
+    type: block[TYPE_AT] === 0 ? "0" : String.fromCharCode(block[TYPE_AT]!),
+    name: (prefix === "" ? name : `${prefix}/${name}`) as ByteString,
+    linkName: text("linkName"),
+    mode: number("mode"),
+    uid: number("uid"),
+    gid: number("gid"),
+    size: number("size"),
+    mtime: number("mtime"),
+    userName: hasNames ? text("userName") : ("" as ByteString),
+    groupName: hasNames ? text("groupName") : ("" as ByteString),
+    device: hasNames ? { major: number("major"), minor: number("minor") } : { major: 0, minor: 0 },
+  };
+}
+
+function formatOf(block: Uint8Array): TarHeader["format"] {
+  const magic = byteStringOf(block.subarray(MAGIC_AT, MAGIC_AT + 8));
+  if (magic === "ustar  \0") return "gnu";
+  if (!magic.startsWith("ustar")) return "v7";
+  return byteStringOf(block.subarray(STAR_MAGIC_AT, STAR_MAGIC_AT + 4)) === "tar\0" ? "star" : "ustar";
+}
+
+/** Whether a block can be the first of a tar. */
+export function looksLikeTar(block: Uint8Array): boolean {
+  if (block.length < TAR_BLOCK || block[0] === 0) return false;
+  try {
+    decodeTarHeader(block, "a header");
+    return true;
+  } catch {
+    return false;
+  }
+}

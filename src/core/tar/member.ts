@@ -1,0 +1,151 @@
+// From a member of a tar to an entry: fields from header and pax records, a path that is safe, and what is kept of the
+// rest in the entry's metadata.
+
+import type { ErrorCode } from "../errors.ts";
+import { HexzError } from "../errors.ts";
+import type { Entry, EntryType, Timestamp, Xattr } from "../format/entry.ts";
+import { type ByteString, displayName } from "../format/path.ts";
+import type { TarMember } from "./parser.ts";
+import { parsePaxTime } from "./pax.ts";
+
+/** What becomes of a member. */
+export type TarEntry =
+  | { readonly entry: Entry; readonly note?: string }
+  /** It is left out; its bytes are not. */
+  | { readonly entry: undefined; readonly code: ErrorCode; readonly why: string };
+
+const TYPES: Readonly<Record<string, EntryType>> = {
+  "0": "file",
+  "1": "file",
+  "2": "symlink",
+  "3": "char",
+  "4": "block",
+  "5": "directory",
+  "6": "fifo",
+  "7": "file",
+  S: "file",
+  D: "directory",
+};
+/** Members that are about the tar itself. */
+const NO_ENTRY: Readonly<Record<string, string>> = {
+  V: "it is a volume label",
+  M: "it is the continuation of a file in another volume",
+  N: "it is a list of long names of an old kind",
+};
+/** Records that have become fields. */
+const FIELDS: ReadonlySet<string> = new Set([
+  ..."path linkpath size uid gid uname gname mtime hdrcharset".split(" "),
+  "SCHILY.devmajor",
+  "SCHILY.devminor",
+]);
+const XATTR = "SCHILY.xattr.";
+const BASE64_XATTR = "LIBARCHIVE.xattr.";
+
+/** A path of a tar as one of an archive, or why it cannot be: an absolute one loses its slash, `.` means nothing. */
+export function safePath(path: ByteString): { path: ByteString } | { problem: string } {
+  if (path.includes("\0")) return { problem: "its name has a NUL byte" };
+  const components = path.split("/").filter((component) => component !== "" && component !== ".");
+  if (components.includes("..")) return { problem: 'its name has ".."' };
+  return { path: components.join("/") as ByteString };
+}
+
+/** @throws HexzError `invalid`, `limit_exceeded` when a record cannot be read @param what for messages */
+export function entryOfMember(member: TarMember, what: string): TarEntry {
+  const { header, records } = member;
+  const { type: flag } = header;
+  const leave = (code: ErrorCode, why: string): TarEntry => ({ entry: undefined, code, why });
+  if (NO_ENTRY[flag] !== undefined) return leave("unsupported", NO_ENTRY[flag]);
+  const safe = safePath(member.path);
+  if ("problem" in safe) return leave("unsafe_path", safe.problem);
+  const text = (key: string, field: ByteString) => records.get(key as ByteString) ?? field;
+  const number = (key: string, field: number) => decimalOr(records.get(key as ByteString), field, key, what);
+  // Before there was a type for directories, a slash at the end made one.
+  const isOldDirectory = flag === "0" && member.path.endsWith("/") && header.format === "v7";
+  const type = isOldDirectory ? "directory" : (TYPES[flag] ?? "file");
+  if (safe.path === "" && type !== "directory") return leave("invalid", "it has no name");
+  const mtime = records.get("mtime" as ByteString);
+  const xattrs = xattrsOf(records);
+  const userName = text("uname", header.userName);
+  const groupName = text("gname", header.groupName);
+  const entry: Entry = {
+    path: safe.path,
+    type,
+    mode: header.mode % 0o10000 >= 0 ? header.mode & 0o7777 : 0,
+    ...owner("uid", number("uid", header.uid)),
+    ...owner("gid", number("gid", header.gid)),
+    ...(userName === "" ? {} : { userName }),
+    ...(groupName === "" ? {} : { groupName }),
+    mtime: mtime === undefined ? wholeSeconds(header.mtime) : parsePaxTime(mtime, `the mtime of ${what}`),
+    ...(xattrs.length === 0 ? {} : { xattrs }),
+    ...metadataOf(member),
+    ...(member.sparse === undefined ? {} : { sparse: true }),
+  };
+  if (flag === "1") {
+    const link = safePath(member.linkPath);
+    if ("problem" in link) return leave("unsafe_path", `${link.problem.replace("its name", "what it links to")}`);
+    return { entry: { ...entry, hardLink: link.path } };
+  }
+  if (type === "symlink") return { entry: { ...entry, target: member.linkPath } };
+  if (type === "char" || type === "block") {
+    const major = number("SCHILY.devmajor", header.device.major);
+    const minor = number("SCHILY.devminor", header.device.minor);
+    if (major < 0 || minor < 0) return leave("invalid", "its device number is negative");
+    return { entry: { ...entry, device: { major, minor } } };
+  }
+  if (TYPES[flag] !== undefined) return { entry };
+  return { entry, note: `is of the unknown type ${JSON.stringify(flag)}; it is taken for a file` };
+}
+
+const wholeSeconds = (seconds: number): Timestamp => ({ seconds, nanoseconds: 0 });
+
+/** Some programs write -1 for an owner that they do not know. */
+function owner(key: "uid" | "gid", id: number): Partial<Entry> {
+  return id < 0 ? {} : { [key]: id };
+}
+
+function decimalOr(said: ByteString | undefined, field: number, key: string, what: string): number {
+  if (said === undefined) return field;
+  const value = Number(said);
+  if (/^-?[0-9]{1,16}$/.test(said) && Number.isSafeInteger(value)) return value;
+  throw new HexzError("invalid", `the ${key} of ${what} is ${JSON.stringify(displayName(said).slice(0, 40))}`);
+}
+
+function xattrsOf(records: TarMember["records"]): Xattr[] {
+  const found = new Map<ByteString, Uint8Array>();
+  for (const [key, value] of records) {
+    const isPlain = key.startsWith(XATTR);
+    if (!isPlain && !key.startsWith(BASE64_XATTR)) continue;
+    const name = (isPlain ? key.slice(XATTR.length) : unescaped(key.slice(BASE64_XATTR.length))) as ByteString;
+    if (name === "" || (!isPlain && found.has(name))) continue;
+    const bytes = isPlain ? Uint8Array.from(value, (character) => character.charCodeAt(0)) : fromBase64(value);
+    if (bytes !== undefined) found.set(name, bytes);
+  }
+  return [...found].map(([name, value]) => ({ name, value }));
+}
+
+const unescaped = (text: string): string =>
+  text.replace(/%([0-9a-fA-F]{2})/g, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
+
+function fromBase64(text: string): Uint8Array | undefined {
+  try {
+    return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Records of the member's own that no field says; those of global headers are the container's. */
+function metadataOf({ records, global }: TarMember): Pick<Entry, "metadata"> {
+  const kept: [string, string][] = [];
+  for (const [key, value] of records) {
+    if (FIELDS.has(key) || global.has(key) || key.startsWith(XATTR)) continue;
+    if (key.startsWith(BASE64_XATTR) && fromBase64(value) !== undefined) continue;
+    kept.push([displayName(key), displayName(value)]);
+  }
+  return kept.length === 0 ? {} : { metadata: { pax: Object.fromEntries(kept) } };
+}
+
+/** Records of global headers, as text. */
+export function globalMetadata(records: ReadonlyMap<ByteString, ByteString>): Record<string, string> {
+  return Object.fromEntries([...records].map(([key, value]) => [displayName(key), displayName(value)]));
+}

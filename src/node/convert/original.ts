@@ -1,0 +1,159 @@
+// `--to original`: the file that an archive was converted from, byte for byte. Several, the shards of a data set, go
+// into a directory.
+
+import { mkdirSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { HexzError } from "../../core/errors.ts";
+import { type Container, containersOf } from "../../core/format/containers.ts";
+import { checkContainerSize, type Piece, PieceListDecoder } from "../../core/format/pieces.ts";
+import { type Archive, ArchiveFile } from "../../core/read/archive.ts";
+import type { Range } from "../../core/read/bulk.ts";
+import type { Sink } from "../../core/write/sink.ts";
+import { onAbort } from "../abort.ts";
+import { fromSystemError } from "../errors.ts";
+import { createFileSink, createStdoutSink, type FileSink } from "../file-sink.ts";
+import { STDIO } from "../input-facts.ts";
+import { BufferedOutput } from "./buffered-output.ts";
+import type { ExportFormat, ExportOptions } from "./format.ts";
+
+/** Bytes of a list of pieces that are read at once. */
+const LIST_PIECE = 256 * 1024;
+/** Pieces between two ranges that wait, at most. */
+const MOST_WAITING = 1024;
+
+/** A range, and what comes before it. */
+interface Stretch extends Range {
+  readonly before: readonly Exclude<Piece, Range>[];
+}
+
+async function* stretchesOf(archive: Archive, container: Container): AsyncGenerator<Stretch> {
+  const { name, size } = container;
+  if ("start" in container) {
+    archive.checkRange(name, container.start, size);
+    yield { start: container.start, end: container.start + size, before: [] };
+    return;
+  }
+  const what = `the list of pieces of ${name} in ${archive.source.name}`;
+  const { pieces } = container;
+  archive.checkRange(name, pieces.start, pieces.size);
+  const file = new ArchiveFile(archive, what, pieces.start, pieces.size);
+  const decoder = new PieceListDecoder(what, archive.root.addressSpace);
+  let before: Exclude<Piece, Range>[] = [];
+  for (let at = 0; at < file.size; at += LIST_PIECE) {
+    const end = Math.min(at + LIST_PIECE, file.size);
+    for (const piece of decoder.pieces(await file.read(at, end), end === file.size)) {
+      if (decoder.size > size) checkContainerSize(what, decoder.size, size);
+      const isRange = "start" in piece;
+      if (!isRange) before.push(piece);
+      if (!isRange && before.length < MOST_WAITING) continue;
+      yield isRange ? { ...piece, before } : { start: 0, end: 0, before };
+      before = [];
+    }
+  }
+  yield { start: 0, end: 0, before };
+  checkContainerSize(what, decoder.size, size);
+}
+
+async function writeContainer(
+  archive: Archive,
+  container: Container,
+  sink: Sink | FileSink,
+  onProgress?: (bytes: number) => void,
+): Promise<void> {
+  const output = new BufferedOutput(sink);
+  let current: Stretch | undefined;
+  for await (const parts of archive.bulk(stretchesOf(archive, container))) {
+    const { position } = output;
+    for (const part of parts) {
+      if (part.range !== current) {
+        current = part.range;
+        for (const piece of current.before) {
+          await ("bytes" in piece ? output.write(piece.bytes) : output.fill(0, piece.zeros));
+        }
+      }
+      if ("error" in part) throw part.error;
+      await ("bytes" in part ? output.write(part.bytes) : output.fill(part.fill, part.end - part.start));
+    }
+    onProgress?.(output.position - position);
+  }
+  await output.flush();
+  await sink.finish();
+}
+
+async function writeFile(archive: Archive, container: Container, path: string, options: ExportOptions): Promise<void> {
+  const sink = createFileSink(path, { force: options.force === true });
+  try {
+    await writeContainer(archive, container, sink, options.onProgress);
+  } catch (error) {
+    sink.abort();
+    throw error;
+  }
+}
+
+/** All of them, into a new directory. */
+async function writeDirectory(
+  archive: Archive,
+  containers: readonly Container[],
+  path: string,
+  options: ExportOptions,
+): Promise<void> {
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    throw fromSystemError(error, "create the directory", path);
+  }
+  const undo = () => rmSync(path, { recursive: true, force: true });
+  const forget = onAbort(undo);
+  try {
+    for (const container of containers) await writeFile(archive, container, join(path, container.name), options);
+  } catch (error) {
+    undo();
+    throw error;
+  } finally {
+    forget();
+  }
+}
+
+/** The containers that were asked for. @throws HexzError `usage`, `no_such_path` */
+async function chosen(archive: Archive, path: string | undefined): Promise<readonly Container[]> {
+  const { name } = archive.source;
+  const containers = containersOf(await archive.metadata(), name);
+  if (containers.length === 0) {
+    throw new HexzError("usage", `${name} was not converted from another file: it has no original`, {
+      hint: "--to tar makes a new one",
+    });
+  }
+  if (path === undefined) return containers;
+  const found = containers.filter((container) => container.name === path);
+  if (found.length > 0) return found;
+  const names = containers.slice(0, 10).map((container) => container.name);
+  throw new HexzError("no_such_path", `${name} has no container "${path}"`, { hint: `there are: ${names.join(", ")}` });
+}
+
+export const original: ExportFormat = {
+  name: "original",
+  stdout: true,
+  async write(archive, output, { path, onTotal, ...options }) {
+    const containers = await chosen(archive, path);
+    const size = containers.reduce((sum, container) => sum + container.size, 0);
+    onTotal?.(size);
+    const [first] = containers;
+    if (output === STDIO) {
+      if (containers.length > 1) {
+        throw new HexzError(
+          "usage",
+          `${archive.source.name} has ${containers.length} originals: --path says which one`,
+        );
+      }
+      await writeContainer(archive, first!, createStdoutSink(), options.onProgress);
+      return size;
+    }
+    const there = statSync(output, { throwIfNoEntry: false });
+    if (there !== undefined && there.dev === options.protect?.dev && there.ino === options.protect.ino) {
+      throw new HexzError("output_is_input", `the output "${output}" is the archive itself`);
+    }
+    if (containers.length === 1) await writeFile(archive, first!, output, options);
+    else await writeDirectory(archive, containers, output, options);
+    return size;
+  },
+};

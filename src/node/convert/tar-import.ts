@@ -1,0 +1,260 @@
+// A tar into an archive: members become entries, the bytes between them a list of pieces, so that the tar can be had
+// back byte for byte.
+
+import { HexzError } from "../../core/errors.ts";
+import type { Entry } from "../../core/format/entry.ts";
+import { displayName } from "../../core/format/path.ts";
+import type { ContentRange } from "../../core/format/record.ts";
+import { TAR_BLOCK } from "../../core/format/tar-block.ts";
+import { LIMITS } from "../../core/limits.ts";
+import { entryOfMember, globalMetadata } from "../../core/tar/member.ts";
+import { type TarMember, TarParser } from "../../core/tar/parser.ts";
+import type { ContentInput } from "../../core/write/content-input.ts";
+import { PathChecker } from "../../core/write/tree-writer.ts";
+import { BufferedInput } from "./buffered-input.ts";
+import type { ImportContext } from "./format.ts";
+import { PieceList } from "./piece-list.ts";
+
+export interface TarImport {
+  /** The tar, not compressed. */
+  readonly input: ContentInput;
+  /** What it is called as a container. */
+  readonly name: string;
+  readonly format: "tar" | "webdataset";
+  /** Changes an entry before it is added. */
+  readonly place?: (entry: Entry) => Entry;
+}
+
+const NO_CONTENT: ContentRange = { start: 0, size: 0, sparse: false };
+const isZero = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0);
+
+/** Reads all of a tar. @throws HexzError `invalid`, `damaged`, `truncated`, `limit_exceeded` */
+export async function importTar(options: TarImport, context: ImportContext): Promise<void> {
+  const reader = new TarReader(options, context);
+  try {
+    await reader.read();
+  } finally {
+    reader.close();
+  }
+}
+
+class TarReader {
+  readonly #options: TarImport;
+  readonly #context: ImportContext;
+  readonly #input: BufferedInput;
+  readonly #parser: TarParser;
+  readonly #list = new PieceList();
+  readonly #paths = new PathChecker();
+  /** Whether the content that was read last is followed by zeros that are not in the list yet. */
+  #padded = false;
+  /** What the block before was. */
+  #sort = "";
+  #toldOfAbsolute = false;
+
+  constructor(options: TarImport, context: ImportContext) {
+    this.#options = options;
+    this.#context = context;
+    this.#input = new BufferedInput(options.input);
+    this.#parser = new TarParser(options.input.name);
+  }
+
+  get #name(): string {
+    return this.#options.input.name;
+  }
+
+  async read(): Promise<void> {
+    for (;;) {
+      const pending = this.#input.peek(TAR_BLOCK);
+      const block = pending instanceof Uint8Array ? pending : await pending;
+      if (block.length < TAR_BLOCK) {
+        this.#endWithout(block);
+        break;
+      }
+      const member = this.#parser.block(block);
+      if (member === "end") {
+        this.#flushPadding();
+        await this.#rest();
+        break;
+      }
+      this.#input.skip(TAR_BLOCK);
+      const { header } = this.#parser;
+      this.#sort = header === undefined ? `behind ${this.#sort}` : header.type;
+      this.#list.encoder.block(block.slice(), { sort: this.#sort, size: header?.size, padded: this.#padded });
+      this.#padded = false;
+      this.#list.flush();
+      if (member !== undefined) await this.#member(member);
+    }
+    const { format, name } = this.#options;
+    const { global } = this.#parser;
+    const metadata = global.size === 0 ? {} : { metadata: { pax: globalMetadata(global) } };
+    await this.#list.finish(this.#context.writer, { format, name, ...metadata });
+  }
+
+  close(): void {
+    this.#list.close();
+  }
+
+  /** The tar ends without an end mark. */
+  #endWithout(rest: Uint8Array): void {
+    const { position } = this.#input;
+    if (position === 0 && rest.length === 0) throw new HexzError("invalid", `${this.#name} is empty, no tar`);
+    if (this.#parser.isInside || !isZero(rest) || position === 0) {
+      const why = position < TAR_BLOCK ? "is no tar: it is shorter than a header" : "ends in the middle of a header";
+      throw new HexzError(position < TAR_BLOCK ? "invalid" : "truncated", `${this.#name} ${why}, at ${position}`, {
+        data: { at: position },
+      });
+    }
+    this.#flushPadding();
+    this.#list.encoder.zeros(rest.length);
+    this.#warn("truncated", `has no end mark: it may have had more members, behind ${position}`);
+  }
+
+  /** Zeros that no block follows. */
+  #flushPadding(): void {
+    const { encoder } = this.#list;
+    if (this.#padded) encoder.zeros(-encoder.size & (TAR_BLOCK - 1));
+    this.#padded = false;
+  }
+
+  /** What follows the end mark: zeros as a rule. Anything else is kept, but it is no part of the tar. */
+  async #rest(): Promise<void> {
+    const { encoder } = this.#list;
+    for (;;) {
+      const bytes = await this.#input.peek(64 * 1024);
+      if (bytes.length === 0) return;
+      const zeros = bytes.findIndex((byte) => byte !== 0);
+      encoder.zeros(zeros < 0 ? bytes.length : zeros);
+      this.#input.skip(zeros < 0 ? bytes.length : zeros);
+      if (zeros >= 0) break;
+    }
+    const at = this.#input.position;
+    const { start, size } = await this.#context.writer.addContent(this.#content(undefined, undefined));
+    encoder.range(start, size);
+    this.#warn("unsupported", `has ${size} bytes behind its end, from ${at} on: they are kept, but not read`);
+  }
+
+  async #member(member: TarMember): Promise<void> {
+    const what = `the member at ${member.at} of ${this.#name}`;
+    const converted = entryOfMember(member, what);
+    const name = displayName(member.path);
+    const problem =
+      converted.entry === undefined
+        ? { code: converted.code, message: `"${name}" is left out: ${converted.why}` }
+        : this.#pathProblem(converted.entry, name);
+    if (member.path.startsWith("/") && problem === undefined && !this.#toldOfAbsolute) {
+      this.#toldOfAbsolute = true;
+      this.#context.warn({
+        path: member.path,
+        code: "collision",
+        message: `"${name}" and others lose their first "/"`,
+      });
+    }
+    if (problem !== undefined) this.#context.warn({ path: member.path, ...problem });
+    else if (converted.entry !== undefined && converted.note !== undefined) {
+      this.#context.warn({ path: member.path, code: "unsupported", message: `"${name}" ${converted.note}` });
+    }
+    const content = await this.#store(member);
+    if (converted.entry === undefined || problem !== undefined) return;
+    const entry = this.#options.place?.(converted.entry) ?? converted.entry;
+    const isOwn = entry.type === "file" && entry.hardLink === undefined;
+    const added = this.#context.writer.addEntry(entry, isOwn ? content : undefined);
+    await added;
+  }
+
+  #pathProblem(entry: Entry, name: string) {
+    try {
+      this.#paths.check(entry.path);
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof HexzError)) throw error;
+      return { code: error.code, message: `"${name.slice(0, 200)}" is left out: ${error.message}` };
+    }
+  }
+
+  /** Packs the content that follows; it goes into the list, too. */
+  async #store(member: TarMember): Promise<ContentRange> {
+    const { storedSize, sparse } = member;
+    const { encoder } = this.#list;
+    if (storedSize === 0 && (sparse?.size ?? 0) === 0) return NO_CONTENT;
+    if (this.#context.writer.address + (sparse?.size ?? storedSize) > LIMITS.bytes) {
+      throw new HexzError(
+        "limit_exceeded",
+        `the contents of ${this.#name} are over the limit of ${LIMITS.bytes} bytes`,
+      );
+    }
+    const content = await this.#context.writer.addContent(this.#content(member, storedSize));
+    if (sparse === undefined) encoder.range(content.start, storedSize);
+    else for (const { offset, length } of sparse.runs) encoder.range(content.start + offset, length);
+    const padding = -storedSize & (TAR_BLOCK - 1);
+    const bytes = await this.#input.peek(padding);
+    this.#padded = padding > 0 && bytes.length === padding && isZero(bytes);
+    if (!this.#padded) encoder.bytes(bytes);
+    this.#input.skip(bytes.length);
+    this.#parser.at = this.#input.position;
+    return content;
+  }
+
+  /** The bytes from here on: of a member, or all that is left. */
+  #content(member: TarMember | undefined, storedSize: number | undefined): ContentInput {
+    const input = this.#input;
+    const end = input.position + (storedSize ?? Number.POSITIVE_INFINITY);
+    const check = (count: number): number => {
+      if (count > 0 || storedSize === undefined) return count;
+      const name = displayName(member!.path);
+      const message = `${this.#name} ends at ${input.position}: "${name}" has ${end - input.position} bytes more`;
+      throw new HexzError("truncated", message, { data: { at: input.position } });
+    };
+    const read = (into: Uint8Array): number | Promise<number> => {
+      const pending = input.read(into.subarray(0, end - input.position));
+      return typeof pending === "number" ? check(pending) : pending.then(check);
+    };
+    const common = { name: this.#name, finish() {}, close() {} };
+    const sparse = member?.sparse;
+    return sparse === undefined
+      ? { ...common, size: storedSize, read }
+      : { ...common, ...withHoles(read, sparse.size, sparse.runs) };
+  }
+
+  #warn(code: "truncated" | "unsupported", what: string): void {
+    this.#context.warn({ path: this.#name, code, message: `${this.#name} ${what}` });
+  }
+}
+
+/** Stored runs with the holes between them. */
+function withHoles(
+  read: (into: Uint8Array) => number | Promise<number>,
+  size: number,
+  runs: readonly { readonly offset: number; readonly length: number }[],
+) {
+  let position = 0;
+  let number = 0;
+  /** Bytes up to the next run. */
+  const hole = (): number => {
+    while (number < runs.length && runs[number]!.offset + runs[number]!.length <= position) number++;
+    return Math.max(0, (runs[number]?.offset ?? size) - position);
+  };
+  return {
+    size,
+    sparse: true,
+    hole,
+    skip(length: number) {
+      position += length;
+    },
+    read(into: Uint8Array): number | Promise<number> {
+      const zeros = Math.min(hole(), into.length, size - position);
+      if (zeros > 0) {
+        into.fill(0, 0, zeros);
+        position += zeros;
+        return zeros;
+      }
+      const run = runs[number];
+      if (run === undefined) return 0;
+      const pending = read(into.subarray(0, run.offset + run.length - position));
+      const took = (count: number): number => {
+        position += count;
+        return count;
+      };
+      return typeof pending === "number" ? took(pending) : pending.then(took);
+    },
+  };
+}
