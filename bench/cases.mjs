@@ -36,25 +36,37 @@ export const CASES = [
   { id: "random-fixed", input: "tar", build: randomRead },
   { id: "random-cdc", input: "tar", build: randomRead },
   { id: "inspect", input: "tar", also: ["image", "random"], build: inspect },
+  // The same for archives of format 1, which is what the original makes and reads.
+  { id: "format1-pack-lz4-tar", input: "tar", build: packLz4, format: "1" },
+  { id: "format1-pack-lz4-image", input: "image", build: packLz4, format: "1" },
+  { id: "format1-pack-zstd-tar", input: "tar", build: packZstd, format: "1" },
+  { id: "format1-pack-fixed-tar", input: "tar", build: packFixed, format: "1" },
+  { id: "format1-pack-tree", input: "tree", build: packTree, format: "1" },
+  { id: "format1-extract-lz4", input: "tar", build: extractLz4, format: "1" },
+  { id: "format1-extract-tree", input: "tree", build: extractTree, format: "1" },
+  { id: "format1-random-fixed", input: "tar", build: randomRead, format: "1" },
+  { id: "format1-random-cdc", input: "tar", build: randomRead, format: "1" },
 ];
 
 /**
  * @param {{ inputs: object, peers: object, engines: string[], withOurs: boolean, out: string, memoryDirectory: string, dataDirectory: string }} context
  * @returns {{ id: string, title: string, contenders: object[], comparisons: object[], repeat?: number, verify?: Function }}
  */
-export function buildCase({ id, input, build }, context) {
-  const tools = { ...peerContenders(context.peers, context), ...ourContenders(context) };
-  const built = build({ id, name: input, ...context.inputs[input], tools, context });
+export function buildCase({ id, input, build, format }, context) {
+  const tools = { ...peerContenders(context.peers, context), ...ourContenders(context, format) };
+  const built = build({ id, name: input, ...context.inputs[input], tools, context, format });
   return {
     id,
     input: context.inputs[input],
     ...built,
+    title: format ? `${built.title}, format ${format}` : built.title,
     contenders: built.contenders.flat(Number.POSITIVE_INFINITY).filter(Boolean),
   };
 }
 
-function ourContenders({ engines, withOurs, out }) {
+function ourContenders({ engines, withOurs, out }, format) {
   const each = (make) => (withOurs ? engines.map(make) : []);
+  const packCommand = (options) => ours.packCommand({ ...options, format });
   const isImage = (input) => input.endsWith(".img");
   return {
     /** `after` is packed first and is the base. */
@@ -65,7 +77,7 @@ function ourContenders({ engines, withOurs, out }) {
         const base = join(out, "in-ours.hxz");
         const command = (path, file, more) => {
           const source = isImage(path) ? { disk: path } : { inputs: [path] };
-          return ours.packCommand({ ...source, output: file, engine, ...options, ...more });
+          return packCommand({ ...source, output: file, engine, ...options, ...more });
         };
         return {
           id: `ours${suffix}:${engine}`,
@@ -80,7 +92,7 @@ function ourContenders({ engines, withOurs, out }) {
     extract: (input, options, destination, rest) => {
       const archive = join(out, "in-ours.hxz");
       const setup = {
-        argv: ours.packCommand({ inputs: [input], output: archive, engine: engines[0], ...options }),
+        argv: packCommand({ inputs: [input], output: archive, engine: engines[0], ...options }),
         output: archive,
       };
       return each((engine) => {
@@ -91,7 +103,7 @@ function ourContenders({ engines, withOurs, out }) {
     randomRead: (input, options, read) => {
       const archive = join(out, "in-ours.hxz");
       const setup = {
-        argv: ours.packCommand({ disk: input, output: archive, engine: engines[0], ...options }),
+        argv: packCommand({ disk: input, output: archive, engine: engines[0], ...options }),
         output: archive,
       };
       return each((engine) =>
@@ -136,21 +148,22 @@ function packZstd({ name, path, tools }) {
   };
 }
 
-function packTree({ path, tools, context }) {
+function packTree({ path, tools, context, format }) {
   const small = { suffix: "-8K-blocks", only: context.engines.slice(0, 1) };
   return {
     title: "pack a tree of 20 000 files, lz4 + CDC 2/8/64K",
     contenders: [
       tools.pack(path, { settings: cdc8 }),
-      tools.pack(path, { settings: cdc8small }, small),
+      // In format 1 a block is a chunk anyway.
+      format ? [] : tools.pack(path, { settings: cdc8small }, small),
       tools.hexz082Pack(path),
       tools.tarLz4Pack(path),
     ],
     comparisons: [
       speed("hexz", 2.5, 4, { net: true }),
-      speed("hexz", undefined, undefined, { net: true, suffix: small.suffix }),
+      ...(format ? [] : [speed("hexz", undefined, undefined, { net: true, suffix: small.suffix })]),
       speed("tar-lz4"),
-      size("hexz", { suffix: small.suffix }),
+      size("hexz", format ? {} : { suffix: small.suffix }),
     ],
   };
 }
@@ -223,7 +236,7 @@ function extractTree({ path, tools, context }) {
 }
 
 function randomRead({ id, path, size: inputSize, tools, context }) {
-  const cdc = id === "random-cdc";
+  const cdc = id.endsWith("random-cdc");
   const read = { offsets: join(context.out, "offsets.u64"), length: READ_LENGTH, warmup: READ_WARMUP };
   return {
     title: `random 4 KiB, file cached, chunk cold, lz4, ${cdc ? "CDC 16/64/128K" : "64K"}`,

@@ -28,16 +28,17 @@ export function oursMissing() {
 const hexz = (command, engine, ...rest) => [process.execPath, COMMAND, command, ...rest, "--engine", engine, "--quiet"];
 
 /**
- * @param {{ inputs?: string[], disk?: string, output: string, engine: string, settings: object, compression?: string, level?: number, base?: string }} options
+ * @param {{ inputs?: string[], disk?: string, output: string, engine: string, settings: object, compression?: string, level?: number, base?: string, format?: string }} options
  * @returns {string[]}
  */
-export function packCommand({ inputs = [], disk, output, engine, settings, compression = "lz4", level, base }) {
+export function packCommand({ inputs = [], disk, output, engine, settings, compression = "lz4", level, base, format }) {
   const options = {
     ...(disk ? { disk } : {}),
     ...settings,
     compression,
     ...(level ? { level: String(level) } : {}),
     ...(base ? { base } : {}),
+    ...(format ? { format } : {}),
   };
   const flags = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
   return hexz("pack", engine, ...inputs, output, ...flags);

@@ -1,8 +1,9 @@
 // The other tools: which are on this machine, in which version, and the real hexz, installed from PyPI into the data
 // directory. A missing tool gives a printed reason and its rows are left out; nothing fails.
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { findPython, installOriginal } from "../scripts/original.mjs";
 import { runCommand } from "./run.mjs";
 
 const DEBIAN_TOOLS = {
@@ -16,8 +17,6 @@ const DEBIAN_TOOLS = {
   mke2fs: { package: "e2fsprogs", version: ["-V"], places: ["/usr/sbin", "/sbin"] },
   time: { package: "time", version: ["--version"], mustBeFile: true },
 };
-
-export const HEXZ_VERSIONS = ["0.5.5", "0.8.2"];
 
 /**
  * @returns {Promise<{ paths: Record<string, string>, versions: Record<string, string>, missing: string[],
@@ -35,18 +34,10 @@ export async function findPeers(dataDirectory) {
     } else missing.push(`${name}: not found (Debian package ${tool.package})`);
   }
 
-  const python = await realPython();
-  const hexz = {};
-  if (python) {
-    versions.python = (await runCommand([python, "--version"])).trim().replace(/^Python /, "");
-    for (const version of HEXZ_VERSIONS) {
-      try {
-        hexz[version] = await installHexz(python, version, dataDirectory);
-      } catch (error) {
-        missing.push(`hexz ${version}: pip could not install it: ${lastLine(error.message)}`);
-      }
-    }
-  } else missing.push("hexz 0.5.5 and 0.8.2: no python3");
+  const python = await findPython();
+  if (python) versions.python = (await runCommand([python, "--version"])).trim().replace(/^Python /, "");
+  const { hexz, missing: missingHexz } = await installOriginal(python, dataDirectory);
+  missing.push(...missingHexz);
   return { paths, versions, missing, python, hexz };
 }
 
@@ -65,29 +56,6 @@ async function versionOf(path, argument) {
   } catch {
     return "unknown";
   }
-}
-
-/** The interpreter itself: what is called python3 may be a shell script of a version manager that costs 60 ms. */
-async function realPython() {
-  try {
-    return (await runCommand(["python3", "-c", "import sys; print(sys.executable)"])).trim() || null;
-  } catch {
-    return null;
-  }
-}
-
-async function installHexz(python, version, dataDirectory) {
-  const target = join(dataDirectory, "peers", `hexz-${version}`);
-  if (!existsSync(join(target, `hexz-${version}.dist-info`))) {
-    mkdirSync(target, { recursive: true });
-    const pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--root-user-action=ignore"];
-    await runCommand([...pip, "--no-deps", "--target", target, `hexz==${version}`]);
-  }
-  return target;
-}
-
-function lastLine(text) {
-  return text.trim().split("\n").at(-1);
 }
 
 /** What the table says about the machine. */

@@ -23,7 +23,7 @@ function documentOf({ output, written, seconds, warnings, extra = {} }: Written)
   const { counts, size, parents, id } = written;
   return {
     path: output,
-    archive_id: hexOf(id),
+    archive_id: id.length === 0 ? null : hexOf(id),
     original_size: counts.originalSize,
     compressed_size: size,
     compression_ratio: ratioOf(counts.originalSize, size),
@@ -46,7 +46,7 @@ function linesOf({ output, written, seconds, lines = [] }: Written): string[] {
     `${printable(output)}: ${formatSize(originalSize)} in ${formatSize(size)} (${ratio} to 1), ${seconds.toFixed(2)} s`,
     `chunks: ${unique.count} stored, ${duplicate.count} duplicate (${formatSize(duplicate.bytes)}), ` +
       `${fill.count} empty (${formatSize(fill.bytes)})${inParents}`,
-    `archive id: ${hexOf(id)}`,
+    ...(id.length === 0 ? [] : [`archive id: ${hexOf(id)}`]),
   ];
 }
 

@@ -12,6 +12,7 @@ import { createArchiveWriter } from "./archive.ts";
 import type { ChosenBase } from "./auto-bases.ts";
 import { type BaseOptions, openBasesFor } from "./bases.ts";
 import { createFileSink, createStdoutSink } from "./file-sink.ts";
+import { openFormat1Base } from "./format1-parent.ts";
 import { STDIO } from "./input-facts.ts";
 
 export interface MakeOptions extends Omit<WriterOptions, "bases" | "anyOrder" | "format1">, BaseOptions {
@@ -55,6 +56,7 @@ export interface InputFacts {
  */
 export async function makeArchive(options: MakeOptions, input: InputFacts, fill: Fill): Promise<MadeArchive> {
   const { output } = options;
+  if (options.archiveFormat === 1) return makeFormat1(options, input, fill);
   const { bases, chosen, close } = await openBasesFor(output, options, (coding) =>
     sketchOf(coding, options, input, fill),
   );
@@ -63,6 +65,14 @@ export async function makeArchive(options: MakeOptions, input: InputFacts, fill:
   } finally {
     await close();
   }
+}
+
+async function makeFormat1(options: MakeOptions, input: InputFacts, fill: Fill): Promise<MadeArchive> {
+  const { output, lossy = false } = options;
+  const base = await openFormat1Base(output, options);
+  const { bases: _, ...others } = base === undefined ? options : withChunkingOf(base.coding, options);
+  const format1 = { lossy, ...(base === undefined ? {} : { parent: base.parent }) };
+  return { ...(await writeInto(openSink(options), { ...others, format1 }, input, fill)), chosenBases: undefined };
 }
 
 /** Reads all of the input once, to learn what it would have in common with other archives. */
@@ -78,7 +88,7 @@ async function sketchOf(coding: Coding, options: MakeOptions, input: InputFacts,
 
 async function writeInto(
   sink: Sink,
-  options: Omit<MakeOptions, "bases"> & Pick<WriterOptions, "bases">,
+  options: Omit<MakeOptions, "bases"> & Pick<WriterOptions, "bases" | "format1">,
   { total }: InputFacts,
   fill: Fill,
 ): Promise<WrittenArchive & { warnings: readonly Warning[] }> {
@@ -88,7 +98,7 @@ async function writeInto(
   try {
     const warn: Warn = (warning) => warnings.push(warning);
     const anyOrder = options.order === "any" ? { anyOrder: warn } : {};
-    const format1 = options.archiveFormat === 1 ? { format1: { lossy: options.lossy === true, warn } } : {};
+    const format1 = options.format1 === undefined ? {} : { format1: { ...options.format1, warn } };
     ({ writer, crew } = await createArchiveWriter(sink, { ...options, ...anyOrder, ...format1 }, total));
     await fill(writer, warn);
     const written = await writer.finish();

@@ -5,7 +5,7 @@ import { LIMITS } from "../limits.ts";
 import { nameProblem } from "./path.ts";
 
 /** Part of the address space. */
-interface Stretch {
+export interface Stretch {
   readonly start: number;
   readonly size: number;
 }

@@ -29,7 +29,7 @@ import type { TreeWriter } from "./tree-writer.ts";
 
 /** What an archive has become. */
 export interface WrittenArchive {
-  /** 32 bytes. */
+  /** 32 bytes; none in format 1, nor of the content. */
   readonly id: Uint8Array;
   readonly contentId: Uint8Array;
   /** Length of the archive in bytes. */

@@ -3,14 +3,12 @@
 
 import { ByteWriter } from "../../bytes.ts";
 import type { Ciphers } from "../../crypto/ciphers.ts";
-import { digestWith } from "../../digest.ts";
 import { HexzError, type Warning } from "../../errors.ts";
-import { type Container, containersJson } from "../../format/containers.ts";
+import { type Container, containersJson, type Stretch } from "../../format/containers.ts";
 import type { Entry } from "../../format/entry.ts";
-import type { ContentRange } from "../../format/record.ts";
 import type { Stream } from "../../format/root.ts";
 import { encodeHeader, HEADER_LENGTH, type Header } from "../../format/v1/header.ts";
-import { encodeMasterIndex, type MasterIndex } from "../../format/v1/index-page.ts";
+import { encodeMasterIndex } from "../../format/v1/index-page.ts";
 import { encodeManifest, encodeMetadata } from "../../format/v1/manifest.ts";
 import { checkLimit, LIMITS } from "../../limits.ts";
 import { DedupTable } from "../dedup.ts";
@@ -38,6 +36,8 @@ export interface Format1Options {
 
 /** A file of this name at the root and a stream of the same name are one to the original. */
 const MEMORY = "memory";
+/** There are no ids in format 1. */
+const NO_ID = new Uint8Array(0);
 
 /** @throws HexzError `usage` when an option cannot be in format 1, `unsupported` */
 export async function createFormat1Writer(parts: SharedParts, options: Format1Options): Promise<FormatWriter> {
@@ -87,6 +87,8 @@ class Format1Writer implements FormatWriter {
       parent: parent?.chunks,
     });
     appender.append(new Uint8Array(HEADER_LENGTH));
+    // A path that the header has no room for is known before anything is packed.
+    if (parent !== undefined) encodeHeader({ ...this.#header(), parentPaths: [parent.path] });
   }
 
   stream(name: Stream["name"] | undefined): void {
@@ -94,7 +96,7 @@ class Format1Writer implements FormatWriter {
     if (name !== undefined) this.#streams = [...this.#streams, name];
   }
 
-  add(entry: Entry, content: ContentRange | undefined): void {
+  add(entry: Entry, content: Stretch | undefined): void {
     this.#hasEntries = true;
     if (this.#streams.includes("disk")) {
       throw new HexzError("usage", "format 1 keeps a disk or files, not both", {
@@ -104,13 +106,15 @@ class Format1Writer implements FormatWriter {
     if (entry.path === MEMORY && entry.type === "file" && this.#streams.includes("memory")) {
       throw new HexzError("usage", "format 1 cannot tell a file called memory from the stream memory beside it");
     }
-    this.#members.add(entry, content && { ...content, start: this.#mainOffset(content) });
+    // Entries that waited for their order carry their range themselves.
+    const range = content ?? (entry.type === "file" ? { start: entry.start!, size: entry.size! } : undefined);
+    this.#members.add(entry, range && { start: this.#mainOffset(range), size: range.size });
     // No need to pack what could not be read to its end.
     this.#checkTail(this.#members.jsonLength);
   }
 
   /** Contents are numbered through all streams, and the main one comes after the other. */
-  #mainOffset({ start, size }: Pick<ContentRange, "start" | "size">): number {
+  #mainOffset({ start, size }: Stretch): number {
     return size === 0 ? 0 : start - this.layout.auxiliarySize;
   }
 
@@ -120,7 +124,7 @@ class Format1Writer implements FormatWriter {
   }
 
   async finish({ containers, metadata }: Ending): Promise<WrittenArchive> {
-    const { appender, coding, crew, signers, sink, totals } = this.#parts;
+    const { appender, coding, signers, sink, totals } = this.#parts;
     const index = this.layout.finish();
     const indexOffset = appender.position;
     const master = encodeMasterIndex(index);
@@ -134,26 +138,29 @@ class Format1Writer implements FormatWriter {
     });
     this.#checkTail(appender.position - indexOffset);
     const ends = { metadata: sections[1], signature: sections[2] };
-    const header = encodeHeader({ ...this.#header(index), indexOffset, ...ends });
+    const [hasMain, hasAuxiliary] = [index.main, index.auxiliary].map(({ pages }) => pages.length > 0);
+    const has = { hasMain: hasMain!, hasAuxiliary: hasAuxiliary! };
+    const header = encodeHeader({ ...this.#header(), ...has, ...ends, indexOffset });
     await appender.flush();
     await sink.patch!(header, 0);
     await sink.finish();
     const counts = { ...totals.counts(), ...this.#members.counts };
-    const id = digestWith(crew.engine)(header);
+    const parents = this.#parentPaths().map((hint) => ({ id: NO_ID, hint }));
     const sketch = { chunking: coding.chunking, avg: coding.sizes.avg, values: new BigUint64Array(0) };
-    return { id, contentId: id, size: appender.position, counts, coding, parents: [], sketch };
+    return { id: NO_ID, contentId: NO_ID, size: appender.position, counts, coding, parents, sketch };
   }
 
-  #header(index: MasterIndex): Omit<Header, "indexOffset"> {
+  /** As far as it is known at any time. */
+  #header(): Header {
+    const base = { layout: "list", indexOffset: 0, hasMain: false, hasAuxiliary: false } as const;
+    const coding = headerCoding(this.#parts.coding);
+    return { ...base, ...coding, parentPaths: this.#parentPaths(), encryption: this.#seal?.parameters };
+  }
+
+  /** A parent that nothing is taken from would only have to be there. */
+  #parentPaths(): string[] {
     const { parent } = this.#options;
-    return {
-      layout: "list",
-      ...headerCoding(this.#parts.coding),
-      parentPaths: parent === undefined ? [] : [parent.path],
-      encryption: this.#seal?.parameters,
-      hasMain: index.main.pages.length > 0,
-      hasAuxiliary: index.auxiliary.pages.length > 0,
-    };
+    return parent === undefined || this.layout.referenceCount === 0 ? [] : [parent.path];
   }
 
   /** The manifest where there are entries; what else is kept stands beside it, where the original does not look. */

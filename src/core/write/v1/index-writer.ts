@@ -57,6 +57,8 @@ export class Format1IndexWriter implements Layout {
   #pageStart = 0;
   /** Entries that left the queue: the number of the next block. */
   #numbered = 0;
+  /** References to the parent. */
+  referenceCount = 0;
 
   constructor(parts: Format1IndexParts) {
     this.#parts = parts;
@@ -93,6 +95,7 @@ export class Format1IndexWriter implements Layout {
     const stream = this.#streams[this.#reading];
     if (!this.#parts.parent?.has(this.#reading, stream.size, length, digest)) return false;
     stream.size += length;
+    this.referenceCount++;
     this.#push({ kind: "reference", plainLength: length, digest });
     return true;
   }

@@ -2,9 +2,9 @@
 // "Manifests"), and what format 1 cannot keep of them: refused, or with `lossy` left out and told.
 
 import { HexzError, type Warning } from "../../errors.ts";
+import type { Stretch } from "../../format/containers.ts";
 import type { Entry } from "../../format/entry.ts";
 import { type ByteString, checkPath, comparePaths, displayName, splitPath, textOf } from "../../format/path.ts";
-import type { ContentRange } from "../../format/record.ts";
 import type { Counts } from "../../format/root.ts";
 import { encodeMetadata, type Member } from "../../format/v1/manifest.ts";
 
@@ -49,7 +49,7 @@ export class Members {
    * @param content of a file or hard link, by its place in the main stream
    * @throws HexzError `usage` when something of it cannot be kept
    */
-  add(entry: Entry, content: ContentRange | undefined): void {
+  add(entry: Entry, content: Stretch | undefined): void {
     const { path, type } = entry;
     checkPath(path);
     if (this.#last !== undefined && comparePaths(this.#last, path) >= 0) {
@@ -62,7 +62,7 @@ export class Members {
     else this.#lose(path, LEFT_OUT[type]);
   }
 
-  #file(entry: Entry, { start, size }: ContentRange): void {
+  #file(entry: Entry, { start, size }: Stretch): void {
     const { path, hardLink, mtime, mode = DEFAULT_MODE, metadata = {} } = entry;
     const text = textOf(path);
     if (text === undefined) {

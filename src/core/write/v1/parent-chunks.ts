@@ -4,7 +4,8 @@
 
 import type { BlockEntry } from "../../format/v1/index-page.ts";
 
-export type StreamName = "main" | "auxiliary";
+export const FORMAT1_STREAMS = ["main", "auxiliary"] as const;
+export type StreamName = (typeof FORMAT1_STREAMS)[number];
 
 /** Words of a digest that are kept: a hit is confirmed on 128 bits. */
 const WORDS = 4;

@@ -1,0 +1,172 @@
+// What we write in format 1, read by the original programs: all options with random inputs.
+
+import { createHash } from "node:crypto";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { readPrivateKey } from "../src/node/keys.ts";
+import { type PackOptions, pack } from "../src/node/pack.ts";
+import { createKeyPair } from "../src/node/sign.ts";
+import { findOriginal, type Job, type Version } from "./support/original.ts";
+import { randomBytes, randomFrom, SEED, text, zeroRidden } from "./support/random.ts";
+import { concat } from "./support/reference-bytes.ts";
+import { temporaryDirectory } from "./support/trees.ts";
+
+const KIB = 1024;
+const ROUNDS = 24;
+const random = randomFrom(SEED);
+const original = findOriginal();
+for (const reason of original.missing) process.stderr.write(`skipped: ${reason}\n`);
+
+/** Runs where that version is there; the reason was printed. */
+const testWith = (version: Version) => test.skipIf(!original.has(version));
+const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
+const oneOf = <T>(...choices: readonly T[]): T => choices[random(choices.length)]!;
+
+function randomContent(): Uint8Array {
+  const part = () => {
+    const length = oneOf(1, 100, 4095, 4096, 4097, 70_000, 300_000) + random(3);
+    return oneOf(text, randomBytes, zeroRidden, (size: number) => new Uint8Array(size))(length, random);
+  };
+  const parts = Array.from({ length: random(6) }, part);
+  // What comes again is stored once.
+  return concat(...parts, ...(random(2) ? parts : []));
+}
+
+function randomOptions(): Partial<PackOptions> {
+  const codec = oneOf({ compression: "lz4" }, { compression: "zstd", level: 1 + random(6) } as const);
+  const sizes = oneOf(
+    {},
+    { minChunk: 64, avgChunk: 256, maxChunk: 1024 },
+    { minChunk: 2 * KIB, avgChunk: 8 * KIB, maxChunk: 64 * KIB },
+    { minChunk: 4097, avgChunk: 16 * KIB, maxChunk: 16 * KIB + 1 },
+    { chunking: "fixed", blockSize: oneOf(4 * KIB, 5000, 64 * KIB, 1024 * KIB) } as const,
+  );
+  const machine = { workers: oneOf(1, 2), engine: oneOf("auto", "wasm") } as const;
+  return { ...(codec as Partial<PackOptions>), ...sizes, ...machine };
+}
+
+function randomRanges(size: number): [number, number][] {
+  return Array.from({ length: 8 }, () => {
+    const start = random(size + 1);
+    return [start, Math.min(size, start + random(oneOf(2, 5000, 300_000)))];
+  });
+}
+
+describe("0.5.5 reads", () => {
+  testWith("0.5.5")(`disks with all options, seed ${SEED}`, async () => {
+    const cwd = temporaryDirectory();
+    const cases = [];
+    for (let round = 0; round < ROUNDS; round++) {
+      const [disk, memory] = [randomContent(), randomContent()];
+      const options = randomOptions();
+      const withMemory = random(3) === 0;
+      writeFileSync(join(cwd, "disk"), disk);
+      writeFileSync(join(cwd, "memory"), memory);
+      const streams = [
+        { name: "disk", path: join(cwd, "disk") },
+        ...(withMemory ? [{ name: "memory", path: join(cwd, "memory") } as const] : []),
+      ] as const;
+      const archive = `${round}.hxz`;
+      await pack({ streams, output: join(cwd, archive), archiveFormat: 1, ...options });
+      cases.push({
+        archive,
+        disk,
+        ranges: randomRanges(disk.length),
+        secondary: withMemory ? memory.length : 0,
+        options,
+      });
+    }
+    const jobs = cases.flatMap(({ archive, ranges }): Job[] => [
+      { do: "read_055", archive, ranges },
+      { do: "inspect_055", archive },
+    ]);
+    const done = original.run("0.5.5", jobs, cwd);
+    for (const [number, { disk, ranges, secondary, options }] of cases.entries()) {
+      const what = `round ${number} of seed ${SEED}: ${JSON.stringify(options)}`;
+      const expected = ranges.map(([start, end]) => sha256(disk.subarray(start, end)));
+      expect(done[2 * number], what).toEqual({ size: disk.length, sha256: sha256(disk), ranges: expected });
+      expect(done[2 * number + 1], what).toMatchObject({
+        facts: { primary_size: disk.length, secondary_size: secondary },
+      });
+    }
+  });
+
+  testWith("0.5.5")(`thin archives, on our parents and on its own, seed ${SEED}`, async () => {
+    const cwd = temporaryDirectory();
+    const base = concat(text(400 * KIB, random), randomBytes(200 * KIB, random), new Uint8Array(100 * KIB));
+    const child = concat(base.subarray(0, 350 * KIB), text(30 * KIB, random), base.subarray(350 * KIB));
+    const changed = base.slice();
+    changed.fill(1, 250 * KIB, 251 * KIB);
+    for (const [name, bytes] of Object.entries({ base, child, changed })) writeFileSync(join(cwd, name), bytes);
+    const own = ["own", "own-fixed"];
+    original.run(
+      "0.5.5",
+      own.map((name): Job => {
+        const options = { cdc: name === "own", parallel: false };
+        return { do: "pack_055", output: `${name}.hxz`, options: { ...options, disk: "base" } };
+      }),
+      cwd,
+    );
+    const pathOf = (name: string) => join(cwd, name);
+    const disk = (name: string) => [{ name: "disk", path: pathOf(name) } as const];
+    await pack({ streams: disk("base"), output: pathOf("ours.hxz"), archiveFormat: 1 });
+    const outputs: string[] = [];
+    for (const parent of [...own, "ours"]) {
+      for (const name of ["child", "changed"]) {
+        const output = `${name}-on-${parent}.hxz`;
+        const bases = [pathOf(`${parent}.hxz`)];
+        const { counts } = await pack({ streams: disk(name), output: pathOf(output), archiveFormat: 1, bases });
+        expect(counts.parent.count, output).toBeGreaterThan(2);
+        outputs.push(output);
+      }
+    }
+    const jobs = outputs.map((archive): Job => ({ do: "read_055", archive, ranges: [] }));
+    const done = original.run("0.5.5", jobs, cwd);
+    for (const [number, archive] of outputs.entries()) {
+      const expected = archive.startsWith("child") ? child : changed;
+      expect(done[number], archive).toMatchObject({ size: expected.length, sha256: sha256(expected) });
+    }
+  });
+
+  testWith("0.5.5")("our signatures", async () => {
+    const cwd = temporaryDirectory();
+    writeFileSync(join(cwd, "a"), text(10_000, random));
+    const { privatePath, publicPath } = await createKeyPair(join(cwd, "keys"));
+    const other = await createKeyPair(join(cwd, "other"));
+    const signers = [readPrivateKey(privatePath)];
+    await pack({ inputs: [join(cwd, "a")], output: join(cwd, "a.hxz"), archiveFormat: 1, signers });
+    const verify = (key: string): Job => ({ do: "verify_055", archive: "a.hxz", key });
+    const [good, bad] = original.run("0.5.5", [verify(publicPath), verify(other.publicPath)], cwd);
+    expect(good).toEqual({});
+    expect(bad).toMatchObject({ error: expect.stringContaining("signature error") });
+  });
+});
+
+describe("0.8.2 reads", () => {
+  testWith("0.8.2")(`trees with all options, seed ${SEED}`, async () => {
+    const cwd = temporaryDirectory();
+    const cases = [];
+    for (let round = 0; round < ROUNDS; round++) {
+      const tree = `tree-${round}`;
+      const names = ["a", "memory", "disk", "dir/b", "dir/memory", 'dir/deep/ü "\\ \n', "z".repeat(200)];
+      const files = names.slice(0, 1 + random(names.length)).map((name) => [name, randomContent()] as const);
+      for (const [name, content] of files) {
+        mkdirSync(dirname(join(cwd, tree, name)), { recursive: true });
+        writeFileSync(join(cwd, tree, name), content);
+      }
+      const options = randomOptions();
+      await pack({ inputs: [join(cwd, tree)], output: join(cwd, `${round}.hxz`), archiveFormat: 1, ...options });
+      cases.push({ archive: `${round}.hxz`, files, options });
+    }
+    const done = original.run(
+      "0.8.2",
+      cases.map(({ archive }): Job => ({ do: "read_082", archive })),
+      cwd,
+    );
+    for (const [number, { files, options }] of cases.entries()) {
+      const expected = Object.fromEntries(files.map(([name, content]) => [name, sha256(content)]));
+      expect(done[number], `round ${number} of seed ${SEED}: ${JSON.stringify(options)}`).toEqual({ files: expected });
+    }
+  });
+});
