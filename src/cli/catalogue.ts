@@ -98,6 +98,11 @@ export const GROUPS: readonly { readonly title: string; readonly commands: reado
         summary: "the same archive with other parents",
         load: async () => (await import("./commands/flatten.ts")).rebase,
       },
+      {
+        name: "commit",
+        summary: "make an archive of a base and the overlay on its disk",
+        load: async () => (await import("./commands/commit.ts")).commit,
+      },
     ],
   },
   {
@@ -124,7 +129,7 @@ export const GROUPS: readonly { readonly title: string; readonly commands: reado
 
 export const LATER_COMMANDS: ReadonlySet<string> = new Set(
   (
-    "build analyze predict overlay commit keys repair mount " +
+    "build analyze predict overlay keys repair mount " +
     "unmount serve boot install snap checkout status shell remote push pull bench doctor"
   ).split(" "),
 );

@@ -90,6 +90,19 @@ Exit code 1: not signed by every KEY, altered, or no KEY given; 3 where only par
 
 \`--json\`: \`ok, archive_id, signatures [{public_key, valid, trusted}], checked_bytes, problems [as of check]\`; \`trusted\` means that it is a KEY's.`,
 
+  commit: `The overlay is a data file, in which block k of 4 KiB lies at 4096 k, and a log of the blocks that were written (8 bytes each, little
+endian) beside it: \`vm.overlay\` and \`vm.meta\`. A block that is logged twice counts once, a torn entry at the end of the log for
+nothing; a missing log is exit code 3, a data file that lacks bytes of a logged block is \`truncated\`. A longer data file makes the disk
+longer. The tree, the stream \`memory\` and the metadata of the base are carried over; \`--message\` becomes the \`note\`.
+
+Chunks are those that packing the disk as it is now would give. Full archives (the default) have no parents at all. With
+\`--thin\` the base is the parent, and what is read and written depends on the change, apart from the base's index.
+
+The overlay stays unless \`--delete-overlay\` is given; then it goes when the new archive is on the disk. An overlay that is written to
+meanwhile is \`changed\`, exit code 3.
+
+\`--json\` adds to the document of \`pack\`: \`copied_blocks {count, stored_bytes}, modified_blocks, modified_bytes, recut_bytes, overlay_deleted\`.`,
+
   inspect: `Reads the end of the file once, twice where the root is long; the lists need the pages that they show.
 
 \`--json\`: \`path, version, archive_id, content_id, states, compression, engine, level, block_size, chunking {method, min, avg, max},

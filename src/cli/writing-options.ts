@@ -99,7 +99,8 @@ function createdTime(): string | undefined {
   throw new HexzError("usage", `SOURCE_DATE_EPOCH is "${text}"; it must be a number of seconds since 1970`);
 }
 
-function metadataOf({ note }: WritingOptions): Record<string, unknown> | undefined {
+/** What an archive keeps of how it was made. */
+export function metadataOf({ note }: { readonly note?: string | undefined }): Record<string, unknown> | undefined {
   const created = createdTime();
   if (note === undefined && created === undefined) return undefined;
   return { ...(note === undefined ? {} : { note }), ...(created === undefined ? {} : { created }) };

@@ -58,6 +58,8 @@ export const IMAGE_LIMITS = {
   snapshots: 65_536,
   snapshotTable: 64 * MIB,
   backingFiles: 256,
+  /** Bytes of the log of an overlay: 128 million blocks. */
+  overlayLog: 1024 * MIB,
 } as const;
 
 /** What the writer aims at; a reader does not depend on it (docs/format.md, "The writer's order"). */

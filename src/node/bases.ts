@@ -83,6 +83,7 @@ export async function openBases(
   let named = paths.length;
   try {
     for (let path = queue.shift(); path !== undefined; path = queue.shift()) {
+      checkNotOutput(path, child);
       const archive = await openArchiveFile(path, named-- > 0 ? options : unsigned);
       const id = hexOf(archive.id);
       if (archives.has(id)) {

@@ -1,16 +1,16 @@
 // Archives without their parents, or with other ones: `flatten` and `rebase`.
 
+import type { Engine } from "../core/engine.ts";
 import type { Archive } from "../core/read/archive.ts";
 import { type CopiedArchive, type CopyOptions, type CopySource, copyArchive } from "../core/write/copier.ts";
 import { openArchiveFile } from "./archive.ts";
 import { type BaseOptions, checkNotOutput, openBases } from "./bases.ts";
 import { createFileSink, createStdoutSink } from "./file-sink.ts";
+import { STDIO } from "./input-facts.ts";
 import { openSpill } from "./spill.ts";
 
-const STDOUT = "-";
-
-export interface CopyFileOptions extends Omit<CopyOptions, "bases">, BaseOptions {
-  readonly archive: string;
+/** Where a copy goes, and how. */
+export interface CopyOutput extends Omit<CopyOptions, "bases"> {
   /** "-" is standard output. */
   readonly output: string;
   /** Replace an existing output. */
@@ -19,13 +19,20 @@ export interface CopyFileOptions extends Omit<CopyOptions, "bases">, BaseOptions
   readonly onTotal?: (bytes: number) => void;
 }
 
-function copySourceOf(archive: Archive, metadata: Record<string, unknown>): CopySource {
+export interface CopyFileOptions extends CopyOutput, BaseOptions {
+  readonly archive: string;
+}
+
+/** What of an open archive is copied. */
+export function copySourceOf(archive: Archive, metadata: Record<string, unknown>): CopySource {
   return {
     root: archive.root,
+    contentId: archive.root.contentId,
     metadata,
     leaves: () => archive.leaves(),
     entries: () => archive.entries(),
     chunk: (block, offset, length, digest) => archive.run(archive.random.chunk(block, offset, offset + length, digest)),
+    isStored: () => true,
     stored: (block) => archive.run(archive.random.stored(block)),
   };
 }
@@ -35,16 +42,34 @@ function copySourceOf(archive: Archive, metadata: Record<string, unknown>): Copy
  * @throws HexzError; then nothing is left behind
  */
 export async function copyArchiveFile(options: CopyFileOptions): Promise<CopiedArchive> {
-  const { archive: path, output, bases = [], force = false, signers, onProgress, signal } = options;
-  const child = output === STDOUT ? undefined : output;
-  for (const input of [path, ...bases]) checkNotOutput(input, child);
+  const { archive: path, output, bases = [] } = options;
+  for (const input of [path, ...bases]) checkNotOutput(input, pathOf(output));
   const archive = await openArchiveFile(path, options);
+  try {
+    const source = copySourceOf(archive, await archive.metadata());
+    return await copyToOutput(source, archive.context.engine, options);
+  } finally {
+    await archive.close();
+  }
+}
+
+function pathOf(output: string): string | undefined {
+  return output === STDIO ? undefined : output;
+}
+
+/** Writes what the source has, without what the bases and their parents store. */
+export async function copyToOutput(
+  source: CopySource,
+  engine: Engine,
+  options: CopyOutput & BaseOptions,
+): Promise<CopiedArchive> {
+  const { output, bases = [], force = false, signers, onProgress, signal } = options;
+  const child = pathOf(output);
   const opened = await openBases(bases, child, options);
   try {
-    options.onTotal?.(archive.root.addressSpace);
-    const source = copySourceOf(archive, await archive.metadata());
+    options.onTotal?.(source.root.addressSpace);
     const sink = child === undefined ? createStdoutSink() : createFileSink(child, { force });
-    return await copyArchive(source, sink, archive.context.engine, openSpill, {
+    return await copyArchive(source, sink, engine, openSpill, {
       bases: opened.bases,
       ...(signers === undefined ? {} : { signers }),
       ...(onProgress === undefined ? {} : { onProgress }),
@@ -52,6 +77,5 @@ export async function copyArchiveFile(options: CopyFileOptions): Promise<CopiedA
     });
   } finally {
     await opened.close();
-    await archive.close();
   }
 }

@@ -2,81 +2,32 @@
 
 import { Command } from "@commander-js/extra-typings";
 import { HexzError } from "../../core/errors.ts";
-import { readPrivateKey } from "../../node/keys.ts";
 import type { Calling, CommandSpec } from "../catalogue.ts";
-import { asUsage, EXIT } from "../exit-codes.ts";
-import { refuseUrl } from "../open.ts";
-import {
-  ENGINE,
-  FORCE,
-  JSON_OPTION,
-  LATER_READING,
-  LATER_WRITING,
-  PROGRESS,
-  QUIET,
-  refuseLater,
-  SIGN,
-  SILENT,
-} from "../options.ts";
-import { createProgress } from "../progress.ts";
-import { readingOptions, withReadingOptions } from "../reading-options.ts";
-import { isTerminal } from "../terminal.ts";
-import { tellWritten } from "../written.ts";
-
-const STDOUT = "-";
+import { type CopyingOptions, withCopyingOptions, writeCopy } from "../copying.ts";
+import { LATER_READING, LATER_WRITING, refuseLater } from "../options.ts";
 
 function withOptions(command: Command) {
-  const complete = withReadingOptions(command)
-    .addOption(SIGN)
-    .addOption(FORCE)
-    .addOption(ENGINE)
-    .addOption(PROGRESS)
-    .addOption(QUIET)
-    .addOption(SILENT)
-    .addOption(JSON_OPTION);
+  const complete = withCopyingOptions(command);
   refuseLater(complete, [...new Set([...LATER_READING, ...LATER_WRITING])]);
   return complete;
 }
 
-type Options = ReturnType<ReturnType<typeof withOptions>["opts"]>;
-
-async function run(
+function run(
   paths: { archive: string; bases: readonly string[]; output: string },
-  options: Options,
+  options: CopyingOptions,
   calling: Calling,
 ): Promise<void> {
   const { archive, bases, output } = paths;
-  for (const path of [archive, ...bases, output]) refuseUrl(path);
-  const onStdout = output === STDOUT;
-  if (onStdout) calling.claimStdout();
-  if (onStdout && isTerminal("stdout")) {
-    throw new HexzError("usage", "an archive is not for a terminal", { hint: "redirect standard output" });
-  }
-  const quiet = options.quiet === true || options.silent === true;
-  const { copyArchiveFile } = await import("../../node/copy.ts");
-  const progress = createProgress(options.progress, quiet, "copying");
-  const start = performance.now();
-  try {
-    const written = await copyArchiveFile({
-      ...readingOptions(options),
-      ...paths,
-      signers: (options.sign ?? []).map(readPrivateKey),
-      force: options.force === true,
-      onTotal: progress.expect,
-      onProgress: progress.add,
-    });
-    progress.end();
-    const { count, storedBytes } = written.copied;
-    const seconds = (performance.now() - start) / 1000;
-    const extra = { copied_blocks: { count, stored_bytes: storedBytes } };
-    const told = { output, written, seconds, warnings: [], extra };
-    await tellWritten(told, { json: options.json === true, quiet, onStdout });
-  } catch (error) {
-    throw asUsage(error);
-  } finally {
-    progress.end();
-  }
-  calling.finish(EXIT.done);
+  return writeCopy({
+    output,
+    inputs: [archive, ...bases],
+    options,
+    calling,
+    async make(copying) {
+      const { copyArchiveFile } = await import("../../node/copy.ts");
+      return { written: await copyArchiveFile({ ...copying, archive, bases }) };
+    },
+  });
 }
 
 export const flatten: CommandSpec = {

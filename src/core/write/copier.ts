@@ -28,11 +28,15 @@ import { TreeWriter } from "./tree-writer.ts";
 /** What is copied: an open archive. */
 export interface CopySource {
   readonly root: Root;
+  /** That must come out; undefined when the content is not that of a finished archive. */
+  readonly contentId: Uint8Array | undefined;
   readonly metadata: Readonly<Record<string, unknown>>;
   leaves(): AsyncIterable<IndexLeaf>;
   entries(): AsyncIterable<Entry>;
   /** A chunk's bytes, verified. */
   chunk(block: BlockRef, offset: number, length: number, digest: Uint8Array): Promise<Uint8Array>;
+  /** Whether the block is stored and could be taken over as it is. */
+  isStored(block: BlockRef): boolean;
   /** A block as it is stored. */
   stored(block: BlockRef): Promise<Uint8Array>;
 }
@@ -142,7 +146,8 @@ class Copier {
       const digest = words.subarray(number * 8, number * 8 + 8);
       if (leaf.fills[number]! >= 0 || dedup.find(digest) !== undefined) continue;
       const length = leaf.starts[number + 1]! - leaf.starts[number]!;
-      const block = this.#sourceBlocks.need(leaf.blocks[leaf.blockNumbers[number]!]!, length);
+      const source = leaf.blocks[leaf.blockNumbers[number]!]!;
+      const block = this.#source.isStored(source) ? this.#sourceBlocks.need(source, length) : 0;
       dedup.add(digest, { block, offset: leaf.blockOffsets[number]! });
     }
   }
@@ -192,7 +197,8 @@ class Copier {
     const plain = await this.#source.chunk(block, offset, length, digest);
     const { blocks } = this.#known;
     // A dictionary would have to come along.
-    if (block.dictionary !== undefined || !this.#sourceBlocks.isWhole(sourceBlock, block)) {
+    const mayStay = block.dictionary === undefined && this.#source.isStored(block);
+    if (!mayStay || !this.#sourceBlocks.isWhole(sourceBlock, block)) {
       const location = this.#recoder.add(plain, () => blocks.count);
       await this.#appender.flush();
       return location;
@@ -217,7 +223,7 @@ class Copier {
   }
 
   async #finish(): Promise<WrittenArchive> {
-    const { root, metadata } = this.#source;
+    const { root, metadata, contentId } = this.#source;
     const { coding } = root;
     this.#totals.takeEntries(root.counts);
     const parts = {
@@ -233,7 +239,7 @@ class Copier {
       // Blocks of parents may be longer than those of the child were.
       coding: this.#longestBlock > coding.sizes.max ? { ...coding, blockSize: this.#longestBlock } : coding,
       metadata: Object.keys(metadata).length === 0 ? undefined : metadata,
-      expectedContentId: root.contentId,
+      ...(contentId === undefined ? {} : { expectedContentId: contentId }),
       signers: this.#options.signers,
     };
     return finishState(parts, this.#sink);
