@@ -128,6 +128,7 @@ test("a missing archive is exit code 3, also as a document", () => {
     flatten: ["/nowhere/output.hxz"],
     rebase: [missing, "/nowhere/output.hxz"],
     convert: ["/nowhere/output", "--to", "raw"],
+    commit: ["/nowhere/vm.overlay", "/nowhere/output.hxz"],
     diff: [missing],
     sign: [missing],
   };

@@ -51,9 +51,10 @@ export async function commit(options: CommitOptions): Promise<Committed> {
       hint: "nobody knows here that it arrived",
     });
   }
+  const facts = [statInput(path)];
   const overlay = openOverlay(overlayPath);
   try {
-    checkOutput(output, [path, overlayPath, overlay.logPath].map(statInput));
+    checkOutput(output, [...facts, ...[overlayPath, overlay.logPath].map(statInput)]);
     const archive = await openArchiveFile(path, options);
     try {
       const committed = await commitOpen(archive, overlay, options);

@@ -15,6 +15,7 @@ export interface ChangedContent {
   /** What may differ, ascending and apart. */
   readonly changed: readonly ByteRange[];
   read(start: number, end: number, signal?: AbortSignal): Promise<Uint8Array>;
+  /** Up to where it is known to be zero, from a position behind the old end on. */
   zeroUntil(position: number): number;
 }
 
@@ -73,7 +74,7 @@ class Borders {
   }
 
   /** The record that a position lies in. */
-  async #record(position: number): Promise<{ start: number; end: number; fill: number }> {
+  async record(position: number): Promise<{ start: number; end: number; fill: number }> {
     const { before, leafAt } = this.#options;
     const { starts, fills } = await leafAt(before.start + position);
     const number = lastAtMost(starts.subarray(0, fills.length), before.start + position);
@@ -91,7 +92,7 @@ class Borders {
     const { size } = this.#options.before;
     if (size === 0) return 0;
     const inside = Math.min(position, size - 1);
-    const { start, fill } = await this.#record(inside);
+    const { start, fill } = await this.record(inside);
     const step = this.#step(fill);
     return Math.max(0, step === undefined ? start : start + Math.floor((inside - start) / step) * step);
   }
@@ -123,7 +124,7 @@ class Recutter {
     this.#at = start;
     while (this.#at < content.size) {
       signal?.throwIfAborted();
-      if (this.#skipZeros()) continue;
+      if (await this.#skipZeros()) continue;
       await this.#fetch();
       for (const length of this.#cuts()) {
         this.#add(length);
@@ -140,15 +141,25 @@ class Recutter {
   }
 
   /** Zeros that nobody has to read, in whole maximal chunks: there FastCDC cuts in zeros. */
-  #skipZeros(): boolean {
-    const { content, coding } = this.#options;
-    const { max } = coding.sizes;
-    const length = Math.floor((content.zeroUntil(this.#at) - this.#at) / max) * max;
+  async #skipZeros(): Promise<boolean> {
+    const { max } = this.#options.coding.sizes;
+    const length = Math.floor(((await this.#zeroUntil()) - this.#at) / max) * max;
     if (length === 0) return false;
     this.#chunks.push({ length, fill: 0 });
     this.#at += length;
     this.#bytes = this.#bytes.subarray(Math.min(length, this.#bytes.length));
     return true;
+  }
+
+  /** Up to where the content is known to be zero: where it was and has not changed, and in gaps behind its old end. */
+  async #zeroUntil(): Promise<number> {
+    const { content, before } = this.#options;
+    if (this.#at >= before.size) return content.zeroUntil(this.#at);
+    const next = this.#changes[firstBehind(this.#changes, this.#at)];
+    const unchanged = Math.min(next?.start ?? before.size, before.size);
+    if (unchanged <= this.#at) return this.#at;
+    const { end, fill } = await this.#borders.record(this.#at);
+    return fill === 0 ? Math.min(end, unchanged) : this.#at;
   }
 
   /** Has at least one maximal chunk, or all that is left; more where more has changed. */
