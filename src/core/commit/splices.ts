@@ -7,7 +7,7 @@ import { type ByteRange, firstBehind } from "../disk/overlay.ts";
 import { type Engine, ZERO_CHUNK } from "../engine.ts";
 import type { IndexLeaf } from "../format/index-page.ts";
 import type { Coding } from "../format/root.ts";
-import { lastAtMost } from "../read/index-reader.ts";
+import { lastAtMost } from "../read/search.ts";
 
 /** The content as it is now. */
 export interface ChangedContent {
