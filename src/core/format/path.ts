@@ -54,15 +54,19 @@ export function displayName(name: ByteString): string {
   return shown;
 }
 
-/** A PATH as a user types it: text with `\xNN` for bytes and `\\` for a backslash; outer slashes and "./" mean nothing. */
-export function parsePathText(text: string): ByteString {
+/** The bytes that displayName has shown. */
+export function undisplayed(text: string): ByteString {
   const parts = text.split(/(\\\\|\\x[0-9a-fA-F]{2})/).map((part): string => {
     if (part === "\\\\") return "\\";
     if (/^\\x[0-9a-fA-F]{2}$/.test(part)) return String.fromCharCode(Number.parseInt(part.slice(2), 16));
     return byteStringFromText(part);
   });
-  return parts
-    .join("")
+  return parts.join("") as ByteString;
+}
+
+/** A PATH as a user types it: text with `\xNN` for bytes and `\\` for a backslash; outer slashes and "./" mean nothing. */
+export function parsePathText(text: string): ByteString {
+  return undisplayed(text)
     .split("/")
     .filter((component) => component !== "" && component !== ".")
     .join("/") as ByteString;

@@ -1,9 +1,9 @@
-// The 512-byte header of a tar member: v7, POSIX ustar, GNU and star. Numbers are octal text or, where
+// The 512-byte header of a tar member, both directions: v7, POSIX ustar, GNU and star. Numbers are octal text or, where
 // they do not fit, binary in base 256.
 
 import { HexzError } from "../errors.ts";
 import { type ByteString, byteStringOf } from "../format/path.ts";
-import { TAR_BLOCK, tarChecksums } from "../format/tar-block.ts";
+import { putTarChecksum, TAR_BLOCK, tarChecksums } from "../format/tar-block.ts";
 
 export interface TarHeader {
   readonly format: "v7" | "ustar" | "gnu" | "star";
@@ -133,4 +133,62 @@ export function looksLikeTar(block: Uint8Array): boolean {
   } catch {
     return false;
   }
+}
+
+/** What a member's header says when it is written. */
+export interface NewHeader {
+  readonly type: string;
+  readonly name: ByteString;
+  readonly prefix: ByteString;
+  readonly linkName: ByteString;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly size: number;
+  readonly mtime: number;
+  readonly userName: ByteString;
+  readonly groupName: ByteString;
+  readonly device: { readonly major: number; readonly minor: number } | undefined;
+}
+
+/** The most that a field of octal digits and a NUL holds. */
+export function octalLimit(field: "mode" | "uid" | "gid" | "size" | "mtime" | "major"): number {
+  const [from, to] = FIELD[field];
+  return 8 ** (to - from - 1) - 1;
+}
+
+/** The most bytes of a field of text. */
+export function textLimit(field: "name" | "prefix" | "linkName" | "userName" | "groupName"): number {
+  const [from, to] = FIELD[field];
+  return to - from - (field === "userName" || field === "groupName" ? 1 : 0);
+}
+
+/** A POSIX ustar header; everything must fit its field. */
+export function encodeTarHeader(header: NewHeader): Uint8Array {
+  const block = new Uint8Array(TAR_BLOCK);
+  const text = (field: Field, value: string) => {
+    const [from] = FIELD[field];
+    for (let at = 0; at < value.length; at++) block[from + at] = value.charCodeAt(at);
+  };
+  const number = (field: Field, value: number) => {
+    const [from, to] = FIELD[field];
+    text(field, value.toString(8).padStart(to - from - 1, "0"));
+  };
+  text("name", header.name);
+  text("prefix", header.prefix);
+  text("linkName", header.linkName);
+  text("userName", header.userName);
+  text("groupName", header.groupName);
+  number("mode", header.mode);
+  number("uid", header.uid);
+  number("gid", header.gid);
+  number("size", header.size);
+  number("mtime", header.mtime);
+  const { device } = header;
+  number("major", device?.major ?? 0);
+  number("minor", device?.minor ?? 0);
+  block[TYPE_AT] = header.type.charCodeAt(0);
+  for (const [at, character] of [..."ustar\x0000"].entries()) block[MAGIC_AT + at] = character.charCodeAt(0);
+  putTarChecksum(block);
+  return block;
 }

@@ -6,7 +6,7 @@ import { HexzError } from "../errors.ts";
 import type { Entry, EntryType, Timestamp, Xattr } from "../format/entry.ts";
 import { type ByteString, displayName } from "../format/path.ts";
 import type { TarMember } from "./parser.ts";
-import { parsePaxTime } from "./pax.ts";
+import { BASE64_XATTR, parsePaxTime, XATTR } from "./pax.ts";
 
 /** What becomes of a member. */
 export type TarEntry =
@@ -38,8 +38,6 @@ const FIELDS: ReadonlySet<string> = new Set([
   "SCHILY.devmajor",
   "SCHILY.devminor",
 ]);
-const XATTR = "SCHILY.xattr.";
-const BASE64_XATTR = "LIBARCHIVE.xattr.";
 
 /** A path of a tar as one of an archive, or why it cannot be: an absolute one loses its slash, `.` means nothing. */
 export function safePath(path: ByteString): { path: ByteString } | { problem: string } {

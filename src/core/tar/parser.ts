@@ -7,7 +7,7 @@ import type { ByteString } from "../format/path.ts";
 import { TAR_BLOCK } from "../format/tar-block.ts";
 import { checkLimit, LIMITS } from "../limits.ts";
 import { decodeTarHeader, isZeroBlock, type TarHeader, textField } from "./header.ts";
-import { decodePax, type PaxRecord } from "./pax.ts";
+import { decodePax, type PaxRecord, XATTR } from "./pax.ts";
 import {
   checkedMap,
   createMapReader,
@@ -208,7 +208,8 @@ export class TarParser {
     for (const [key, value] of this.#local) {
       global.delete(key);
       if (key.startsWith("GNU.sparse.")) continue;
-      if (value === "") records.delete(key);
+      // An attribute may be empty.
+      if (value === "" && !key.startsWith(XATTR)) records.delete(key);
       else records.set(key, value);
     }
     const path = name ?? records.get("path" as ByteString) ?? this.#longName ?? header.name;

@@ -1,11 +1,15 @@
-// Records of pax extended headers: "LENGTH KEY=VALUE\n", the length in decimal and counting itself.
+// Records of pax extended headers, both directions: "LENGTH KEY=VALUE\n", the length in decimal and counting itself.
 
 import { HexzError } from "../errors.ts";
 import type { Timestamp } from "../format/entry.ts";
-import { type ByteString, byteStringOf, displayName } from "../format/path.ts";
+import { type ByteString, byteStringOf, bytesOf, displayName } from "../format/path.ts";
 
 /** Key and value. A later one counts; an empty value takes back what was said before. */
 export type PaxRecord = readonly [key: ByteString, value: ByteString];
+
+/** What the key of an extended attribute begins with: its value as it is, or in base64, its name escaped as in a URL. */
+export const XATTR = "SCHILY.xattr.";
+export const BASE64_XATTR = "LIBARCHIVE.xattr.";
 
 /** @param what for messages @throws HexzError `invalid` */
 export function decodePax(bytes: Uint8Array, what: string): PaxRecord[] {
@@ -26,6 +30,17 @@ export function decodePax(bytes: Uint8Array, what: string): PaxRecord[] {
   return records;
 }
 
+export function encodePax(records: Iterable<PaxRecord>): Uint8Array {
+  let text = "";
+  for (const [key, value] of records) {
+    const rest = ` ${key}=${value}\n`;
+    let length = rest.length + 1;
+    while (String(length).length + rest.length > length) length++;
+    text += `${length}${rest}`;
+  }
+  return bytesOf(text as ByteString);
+}
+
 /** A time in decimal seconds, also negative. Digits beyond nanoseconds are cut. @throws HexzError `invalid` */
 export function parsePaxTime(text: string, what: string): Timestamp {
   const match = /^(-?)(\d{1,15})(?:\.(\d*))?$/.exec(text);
@@ -39,4 +54,12 @@ export function parsePaxTime(text: string, what: string): Timestamp {
   return nanoseconds === 0
     ? { seconds: seconds === 0 ? 0 : -seconds, nanoseconds }
     : { seconds: -seconds - 1, nanoseconds: 1_000_000_000 - nanoseconds };
+}
+
+export function formatPaxTime({ seconds, nanoseconds }: Timestamp): string {
+  const negative = seconds < 0;
+  const whole = negative && nanoseconds > 0 ? -seconds - 1 : Math.abs(seconds);
+  const rest = negative && nanoseconds > 0 ? 1_000_000_000 - nanoseconds : nanoseconds;
+  const fraction = rest === 0 ? "" : `.${String(rest).padStart(9, "0").replace(/0+$/, "")}`;
+  return `${negative ? "-" : ""}${whole}${fraction}`;
 }

@@ -1,7 +1,7 @@
 // `--to original`: the file that an archive was converted from, byte for byte. Several, the shards of a data set, go
 // into a directory.
 
-import { mkdirSync, rmSync, statSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { HexzError } from "../../core/errors.ts";
 import { type Container, containersOf } from "../../core/format/containers.ts";
@@ -12,20 +12,17 @@ import type { Range } from "../../core/read/bulk.ts";
 import type { Sink } from "../../core/write/sink.ts";
 import { onAbort } from "../abort.ts";
 import { fromSystemError } from "../errors.ts";
+import { refuseArchive } from "../extract-file.ts";
 import { createFileSink, createStdoutSink, type FileSink } from "../file-sink.ts";
 import { STDIO } from "../input-facts.ts";
 import { BufferedOutput } from "./buffered-output.ts";
 import type { ExportFormat, ExportOptions } from "./format.ts";
+import { type Stretch, writeStretches } from "./stretches.ts";
 
 /** Bytes of a list of pieces that are read at once. */
 const LIST_PIECE = 256 * 1024;
 /** Pieces between two ranges that wait, at most. */
-const MOST_WAITING = 1024;
-
-/** A range, and what comes before it. */
-interface Stretch extends Range {
-  readonly before: readonly Exclude<Piece, Range>[];
-}
+const MOST_BEFORE = 1024;
 
 async function* stretchesOf(archive: Archive, container: Container): AsyncGenerator<Stretch> {
   const { name, size } = container;
@@ -46,7 +43,7 @@ async function* stretchesOf(archive: Archive, container: Container): AsyncGenera
       if (decoder.size > size) checkContainerSize(what, decoder.size, size);
       const isRange = "start" in piece;
       if (!isRange) before.push(piece);
-      if (!isRange && before.length < MOST_WAITING) continue;
+      if (!isRange && before.length < MOST_BEFORE) continue;
       yield isRange ? { ...piece, before } : { start: 0, end: 0, before };
       before = [];
     }
@@ -61,23 +58,7 @@ async function writeContainer(
   sink: Sink | FileSink,
   onProgress?: (bytes: number) => void,
 ): Promise<void> {
-  const output = new BufferedOutput(sink);
-  let current: Stretch | undefined;
-  for await (const parts of archive.bulk(stretchesOf(archive, container))) {
-    const { position } = output;
-    for (const part of parts) {
-      if (part.range !== current) {
-        current = part.range;
-        for (const piece of current.before) {
-          await ("bytes" in piece ? output.write(piece.bytes) : output.fill(0, piece.zeros));
-        }
-      }
-      if ("error" in part) throw part.error;
-      await ("bytes" in part ? output.write(part.bytes) : output.fill(part.fill, part.end - part.start));
-    }
-    onProgress?.(output.position - position);
-  }
-  await output.flush();
+  await writeStretches(archive, stretchesOf(archive, container), new BufferedOutput(sink), onProgress);
   await sink.finish();
 }
 
@@ -149,10 +130,7 @@ export const original: ExportFormat = {
       await writeContainer(archive, first!, createStdoutSink(), options.onProgress);
       return size;
     }
-    const there = statSync(output, { throwIfNoEntry: false });
-    if (there !== undefined && there.dev === options.protect?.dev && there.ino === options.protect.ino) {
-      throw new HexzError("output_is_input", `the output "${output}" is the archive itself`);
-    }
+    refuseArchive(output, options.protect);
     if (containers.length === 1) await writeFile(archive, first!, output, options);
     else await writeDirectory(archive, containers, output, options);
     return size;

@@ -7,14 +7,15 @@ import { original } from "./original.ts";
 import { qcow2, toQcow2 } from "./qcow2.ts";
 import { raw } from "./raw.ts";
 import { tar } from "./tar.ts";
+import { toTar } from "./to-tar.ts";
 
 export const IMPORTS: readonly ImportFormat[] = [tar, qcow2];
-export const EXPORTS: readonly ExportFormat[] = [raw, original, toQcow2];
+export const EXPORTS: readonly ExportFormat[] = [raw, toTar, original, toQcow2];
 
 /** What later versions will know. */
 const LATER = {
   from: ["hdf5", "webdataset", "hexz1", "safetensors", "gguf"],
-  to: ["tar", "hexz1"],
+  to: ["hexz1"],
 };
 
 function find<F extends { readonly name: string }>(formats: readonly F[], later: readonly string[], name: string): F {
