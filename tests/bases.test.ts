@@ -3,6 +3,7 @@
 import { expect, test } from "vitest";
 import { openArchive } from "../src/core/index.ts";
 import { type Base, loadBases } from "../src/core/write/bases.ts";
+import { createMemorySink } from "../src/core/write/memory-sink.ts";
 import { packPlan } from "./support/archives.ts";
 import { bytesInUse, SIMULATED_CHUNK, simulatedLeaves, writeDigest } from "./support/simulated-index.ts";
 
@@ -19,7 +20,7 @@ async function simulatedBase(count: number): Promise<Base> {
 test("a base takes at most 48 bytes of memory a chunk, and each of its chunks is found", async () => {
   const base = await simulatedBase(COUNT);
   const before = await bytesInUse();
-  const { dedup, blocks, origins } = await loadBases([base]);
+  const { dedup, blocks, origins } = await loadBases([base], createMemorySink());
   const bytes = (await bytesInUse()) - before;
   expect(dedup.count).toBe(COUNT);
   // What the last segments have room for comes on top.

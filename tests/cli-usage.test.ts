@@ -36,7 +36,7 @@ test.each([...NAMES, "show"])("hexz %s --help has synopsis, options with default
   // These read and write too little for progress.
   if (name !== "keygen" && name !== "sign") expect(stdout).toMatch(/default:\s+"auto"/);
   expect(stdout).toMatch(/\nExample:\n {2}hexz /);
-  expect(stdout).not.toMatch(/--encrypt|--remote-parents/);
+  expect(stdout).not.toMatch(/--train-dict|--remote-parents/);
   expect(hexz(["help", name]).stdout).toBe(stdout);
 });
 
@@ -119,7 +119,7 @@ test("options of later versions answer not_available, and are not accepted", asy
   for (const args of commands) {
     expect([args, await thrownBy(args)]).toMatchObject([args, { code: "not_available" }]);
   }
-  expect(hexz(["pack", "a", "b", "--encrypt"])).toMatchObject({ code: 2, stdout: "" });
+  expect(hexz(["pack", "a", "b", "--lossy"])).toMatchObject({ code: 2, stdout: "" });
 });
 
 test("a missing archive is exit code 3, also as a document", () => {

@@ -52,8 +52,9 @@ const inside =
 const isBase = (target: string) => /^src\/core\/[^/]+\.ts$/.test(target) && target !== "src/core/index.ts";
 
 describe("imports", () => {
-  test("the core knows no Node, no command line and no package but its Zstandard", () => {
-    expect(offenders("src/core/", (target) => target.startsWith("src/core/"))).toEqual([]);
+  test("the core knows no Node, no command line and no package but its Zstandard and age", () => {
+    const isKnown = (target: string) => target.startsWith("src/core/") || target === "age-encryption";
+    expect(offenders("src/core/", isKnown)).toEqual([]);
     for (const path of sources.filter(inside("src/core/"))) {
       expect(/\bBuffer\b|\bprocess\./.test(codeOf(path)), path).toBe(false);
     }
@@ -67,6 +68,12 @@ describe("imports", () => {
   test("tar imports the base and the format", () => {
     const allowed = ["src/core/tar/", "src/core/format/"];
     expect(offenders("src/core/tar/", (target) => isBase(target) || inside(...allowed)(target))).toEqual([]);
+  });
+
+  test("crypto imports the base, the format and the sources", () => {
+    const allowed = inside("src/core/crypto/", "src/core/format/", "src/core/source/");
+    const isKnown = (target: string) => isBase(target) || allowed(target) || target === "age-encryption";
+    expect(offenders("src/core/crypto/", isKnown)).toEqual([]);
   });
 
   test("work imports the base", () => {

@@ -8,6 +8,7 @@ import type { OpenOptions } from "../node/archive.ts";
 import type { CopyOutput } from "../node/copy.ts";
 import { readPrivateKey } from "../node/keys.ts";
 import type { Calling } from "./catalogue.ts";
+import { encryptionOf, withEncryptionOptions } from "./encryption-options.ts";
 import { asUsage, EXIT } from "./exit-codes.ts";
 import { refuseUrl } from "./open.ts";
 import { ENGINE, FORCE, JSON_OPTION, PROGRESS, QUIET, SIGN, SILENT } from "./options.ts";
@@ -21,7 +22,7 @@ const STDOUT = "-";
 export function withCopyingOptions<Arguments extends unknown[], Options extends OptionValues>(
   command: Command<Arguments, Options>,
 ) {
-  return withReadingOptions(command)
+  return withEncryptionOptions(withReadingOptions(command))
     .addOption(SIGN)
     .addOption(FORCE)
     .addOption(ENGINE)
@@ -58,6 +59,7 @@ export async function writeCopy({ output, inputs, options, calling, make }: Copy
   if (onStdout && isTerminal("stdout")) {
     throw new HexzError("usage", "an archive is not for a terminal", { hint: "redirect standard output" });
   }
+  const encryption = await encryptionOf(options);
   const quiet = options.quiet === true || options.silent === true;
   const progress = createProgress(options.progress, quiet, "copying");
   const start = performance.now();
@@ -68,6 +70,7 @@ export async function writeCopy({ output, inputs, options, calling, make }: Copy
       lines = [],
     } = await make({
       ...readingOptions(options),
+      ...(encryption === undefined ? {} : { encryption }),
       output,
       signers: (options.sign ?? []).map(readPrivateKey),
       force: options.force === true,

@@ -109,7 +109,7 @@ export function diffDocument(diff: ArchiveDiff, sides: Sides, shown: Shown, equa
   const sideDocument = ({ path, archive }: Side, tally: { chunks: number }) => ({
     path,
     archive_id: archive.idText,
-    size: archive.source.size,
+    size: archive.fileLength,
     original_size: archive.root.counts.originalSize,
     chunks: tally.chunks,
   });

@@ -10,6 +10,7 @@ import { createPortableEngine } from "../core/portable-engine.ts";
 import { Archive, type Machinery } from "../core/read/archive.ts";
 import type { RangeSource } from "../core/source/source.ts";
 import { withTail } from "../core/source/tail.ts";
+import { nodeCiphers } from "../node/ciphers.ts";
 import { verifyEd25519 } from "../node/ed25519.ts";
 import { fromSystemError } from "../node/errors.ts";
 import { openFileSource } from "../node/file-source.ts";
@@ -82,7 +83,13 @@ async function lookingMachinery(): Promise<Machinery> {
   const engine = await createPortableEngine({ kernels, memoryBytes: LOOKING_MEMORY });
   const openCrew = () => Promise.reject(new HexzError("usage", "this archive was opened to look at"));
   // Blocks are not decoded, and pages need nothing that has to be loaded.
-  return { engine: { ...engine, load: async () => {} }, threads: 1, openCrew, verifySignature: verifyEd25519 };
+  return {
+    engine: { ...engine, load: async () => {} },
+    threads: 1,
+    openCrew,
+    ciphers: nodeCiphers,
+    verifySignature: verifyEd25519,
+  };
 }
 
 /**

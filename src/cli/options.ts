@@ -51,7 +51,7 @@ export const FORCE = new Option("--force", "overwrite what exists");
 /** Reading remote archives. */
 export const LATER_READING = ["--remote-parents"];
 
-export const LATER_WRITING = ["--dictionary", "--train-dict", "--encrypt", "--recipient <key>", "--pad"];
+export const LATER_WRITING = ["--dictionary", "--train-dict"];
 
 export function notAvailable(what: string): HexzError {
   return new HexzError("not_available", `${what} is not available yet`, {

@@ -32,19 +32,19 @@ function textOf(path: string): string {
 }
 
 /** The first line of a file. @throws HexzError `usage` when it is empty */
-export function passwordIn(path: string): string {
+function passwordIn(path: string): string {
   const [line = ""] = textOf(path).split(/\r?\n/, 1);
   if (line === "") throw new HexzError("usage", `the first line of "${path}" is empty: it must be the password`);
   return line;
 }
 
 /** The password that was given without asking, or undefined. */
-export function givenPassword({ passwordFile }: SecretOptions): string | undefined {
+function givenPassword({ passwordFile }: SecretOptions): string | undefined {
   return passwordFile === undefined ? process.env.HEXZ_PASSWORD || undefined : passwordIn(passwordFile);
 }
 
 /** Identities of a file as age-keygen writes it. @throws HexzError `usage` for what is none */
-export function identitiesIn(path: string): string[] {
+function identitiesIn(path: string): string[] {
   const text = textOf(path);
   const refuse = (what: string) => new HexzError("usage", `"${path}" ${what}`);
   if (text.startsWith("age-encryption.org/") || text.startsWith("-----BEGIN AGE")) {
@@ -73,4 +73,21 @@ export function secretsFrom(options: SecretOptions): AskSecrets {
     prompted ??= promptSecret(`Password for ${name}: `);
     return { passwords: [await prompted], identities };
   };
+}
+
+/** The password of something new: typed twice on the terminal where none is given. @throws HexzError `password_missing` */
+export async function newPassword(options: SecretOptions): Promise<string> {
+  const given = givenPassword(options);
+  if (given !== undefined) return given;
+  if (!canPrompt()) {
+    throw new HexzError("password_missing", "no password was given to encrypt with", {
+      hint: "--password-file FILE or HEXZ_PASSWORD",
+    });
+  }
+  const password = await promptSecret("New password: ");
+  if (password === "") throw new HexzError("usage", "the password is empty");
+  if ((await promptSecret("The same again: ")) !== password) {
+    throw new HexzError("usage", "the passwords are not the same");
+  }
+  return password;
 }

@@ -7,6 +7,7 @@ import type { ChosenBase } from "../node/auto-bases.ts";
 import { readPrivateKey } from "../node/keys.ts";
 import type { MadeArchive, MakeOptions } from "../node/make-archive.ts";
 import type { Calling } from "./catalogue.ts";
+import { encryptionOf, withEncryptionOptions } from "./encryption-options.ts";
 import { asUsage, EXIT } from "./exit-codes.ts";
 import {
   BASE,
@@ -65,7 +66,7 @@ export function withCodingOptions<Arguments extends unknown[], Options extends O
 export function withOutputOptions<Arguments extends unknown[], Options extends OptionValues>(
   command: Command<Arguments, Options>,
 ) {
-  return command
+  return withEncryptionOptions(command)
     .option("--note <text>", "a text to keep in the metadata")
     .addOption(
       new Option("--format <number>", "of the archive; 1 is what the original 0.5.5 and 0.8.2 read")
@@ -166,12 +167,13 @@ export async function writeArchive({ output, options, calling, doing, make, exit
     throw new HexzError("usage", "an archive is not for a terminal", { hint: "redirect standard output" });
   }
   checkDryRun(output, options);
+  const encryption = await encryptionOf(options);
   const quiet = options.quiet === true || options.silent === true;
   const progress = createProgress(options.progress, quiet, doing);
   const start = performance.now();
   let written: MadeArchive;
   try {
-    written = await make(makeOptionsOf(output, options, progress), progress);
+    written = await make({ ...makeOptionsOf(output, options, progress), ...defined({ encryption }) }, progress);
   } catch (error) {
     throw asUsage(error);
   } finally {

@@ -23,6 +23,11 @@ export const LIMITS = {
   hint: 1024,
   dictionaries: 256,
   signatures: 64,
+  keySlots: 64,
+  passphraseSlots: 4,
+  /** Base-2 logarithm of the cost of scrypt. */
+  scryptCost: 18,
+  slotArea: { min: 4 * KIB, max: MIB },
   blockSizeMin: 4 * KIB,
   blockSizeMax: 16 * MIB,
   chunkMin: { min: 64, max: 16 * MIB },

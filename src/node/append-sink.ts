@@ -3,14 +3,17 @@
 
 import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
 import { HexzError } from "../core/errors.ts";
+import type { Archive } from "../core/read/archive.ts";
+import { createEnvelopeAppendSink } from "../core/write/envelope-sink.ts";
 import type { Sink } from "../core/write/sink.ts";
+import { nodeCiphers } from "./ciphers.ts";
 import { fromSystemError, shownPath } from "./errors.ts";
 
 /**
  * @param size what the file's length is and must be: another one means that somebody else appends
  * @throws HexzError `not_found`, `permission`, `changed`
  */
-export function createAppendSink(path: string, size: number): Sink {
+function createAppendSink(path: string, size: number): Sink {
   const name = shownPath(path);
   const pieces: Uint8Array[] = [];
   return {
@@ -35,6 +38,12 @@ export function createAppendSink(path: string, size: number): Sink {
       pieces.length = 0;
     },
   };
+}
+
+/** A sink that goes on behind an archive's end, sealed as the archive is. */
+export function createArchiveAppendSink(path: string, { envelope, source }: Archive): Sink {
+  if (envelope === undefined) return createAppendSink(path, source.size);
+  return createEnvelopeAppendSink(createAppendSink(path, envelope.fileLength), envelope.segments, nodeCiphers);
 }
 
 function append(fd: number, bytes: Buffer, size: number, name: string): void {

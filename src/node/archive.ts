@@ -1,15 +1,18 @@
 // Archives of this machine: paths, threads and native codecs around core/.
 
 import { availableParallelism } from "node:os";
-import type { CodecId } from "../core/engine.ts";
+import { digestWith } from "../core/digest.ts";
+import type { CodecId, Engine } from "../core/engine.ts";
 import { createPortableEngine, ENGINE_SCRATCH } from "../core/portable-engine.ts";
 import { Archive, type ReadOptions } from "../core/read/archive.ts";
 import type { RangeSource } from "../core/source/source.ts";
 import { type Crew, createInlineCrew } from "../core/work/crew.ts";
 import { resolveCoding } from "../core/write/coding.ts";
+import { createEnvelopeSink, type Encryption } from "../core/write/envelope-sink.ts";
 import { gatherBytes, writerHeapBytes } from "../core/write/memory.ts";
 import type { Sink } from "../core/write/sink.ts";
-import { ArchiveWriter, type WriterOptions } from "../core/write/writer.ts";
+import { ArchiveWriter, type CreateOptions } from "../core/write/writer.ts";
+import { nodeCiphers } from "./ciphers.ts";
 import { verifyEd25519 } from "./ed25519.ts";
 import { openFileSource } from "./file-source.ts";
 import { type ParentOptions, parentFinder } from "./parents.ts";
@@ -65,6 +68,7 @@ export async function openArchiveSource(source: RangeSource, options: OpenOption
     {
       engine,
       threads,
+      ciphers: nodeCiphers,
       openCrew: (heapBytes, codecs) => openCrew({ threads, heapBytes, gatherBytes: 0, engine: choice, codecs }),
       verifySignature: verifyEd25519,
     },
@@ -72,10 +76,15 @@ export async function openArchiveSource(source: RangeSource, options: OpenOption
   );
 }
 
+/** The sink itself, or one whose archive goes encrypted into it. */
+export async function encryptedSink(sink: Sink, encryption: Encryption | undefined, engine: Engine): Promise<Sink> {
+  return encryption === undefined ? sink : createEnvelopeSink(sink, encryption, nodeCiphers, digestWith(engine));
+}
+
 /** A writer with this machine's threads and codecs, and the crew to close after it. @param bytes input to expect, if known */
 export async function createArchiveWriter(
   sink: Sink,
-  options: WriterOptions & MachineOptions,
+  options: CreateOptions & MachineOptions,
   bytes: number | undefined,
 ): Promise<{ writer: ArchiveWriter; crew: Crew }> {
   const coding = resolveCoding(options, "");
@@ -88,7 +97,8 @@ export async function createArchiveWriter(
     codecs: [coding.codec as CodecId],
   });
   try {
-    return { writer: await ArchiveWriter.create(sink, crew, options, openSpill), crew };
+    const target = await encryptedSink(sink, options.encryption, crew.engine);
+    return { writer: await ArchiveWriter.create(target, crew, options, openSpill), crew };
   } catch (error) {
     await crew.close();
     throw error;

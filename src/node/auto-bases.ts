@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { HexzError } from "../core/errors.ts";
 import type { Coding, Sketch } from "../core/format/root.ts";
 import { chooseBases, sameChunking } from "../core/write/choose-bases.ts";
-import { openArchiveFile } from "./archive.ts";
+import { type OpenOptions, openArchiveFile } from "./archive.ts";
 import { fromSystemError } from "./errors.ts";
 
 const PREFIX = "auto:";
@@ -29,7 +29,7 @@ export function autoDirectory(base: string): string | undefined {
 }
 
 /** Reads the end of every archive of the directory; what is none, or cannot be read, is no candidate. */
-async function candidatesIn(directory: string): Promise<Candidate[]> {
+async function candidatesIn(directory: string, options: OpenOptions): Promise<Candidate[]> {
   let names: string[];
   try {
     names = readdirSync(directory).filter((name) => name.endsWith(".hxz"));
@@ -40,7 +40,7 @@ async function candidatesIn(directory: string): Promise<Candidate[]> {
   for (const name of names.sort()) {
     const path = join(directory, name);
     try {
-      const archive = await openArchiveFile(path, { engine: "wasm", workers: 1 });
+      const archive = await openArchiveFile(path, { ...options, engine: "wasm", workers: 1 });
       const { sketch, coding } = archive.root;
       await archive.close();
       if (sketch !== undefined && sketch.values.length > 0) candidates.push({ path, sketch, coding });
@@ -63,15 +63,17 @@ function commonest(candidates: readonly Candidate[]): Candidate[] {
 }
 
 /**
+ * @param options to open the archives with: without secrets, those that are encrypted are no candidates
  * @param sketchOf the input when it is chunked like that
  * @returns the best first; empty when none has enough in common with the input
  */
 export async function chooseFrom(
   directory: string,
   except: string,
+  options: OpenOptions,
   sketchOf: (coding: Coding) => Promise<Sketch>,
 ): Promise<ChosenBase[]> {
-  const candidates = commonest((await candidatesIn(directory)).filter(({ path }) => path !== except));
+  const candidates = commonest((await candidatesIn(directory, options)).filter(({ path }) => path !== except));
   const [first] = candidates;
   if (first === undefined) return [];
   const chosen = chooseBases(await sketchOf(first.coding), candidates);

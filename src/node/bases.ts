@@ -7,13 +7,16 @@ import { HexzError } from "../core/errors.ts";
 import type { Coding, Sketch } from "../core/format/root.ts";
 import type { Archive } from "../core/read/archive.ts";
 import type { Base } from "../core/write/bases.ts";
-import { type MachineOptions, openArchiveFile } from "./archive.ts";
+import type { Encryption } from "../core/write/envelope-sink.ts";
+import { type MachineOptions, type OpenOptions, openArchiveFile } from "./archive.ts";
 import { autoDirectory, type ChosenBase, chooseFrom } from "./auto-bases.ts";
 import { hintFor, type ParentOptions } from "./parents.ts";
 
 const STDOUT = "-";
 
 export interface BaseOptions extends ParentOptions, MachineOptions {
+  /** Who can read the new archive. */
+  readonly encryption?: Encryption;
   /** What opens encrypted bases and their parents. */
   readonly secrets?: Secrets | AskSecrets;
   /** Who must have signed the archives that were named; what these refer to is in what they signed. */
@@ -46,11 +49,16 @@ export async function openBasesFor(
   for (const base of options.bases ?? []) {
     const directory = autoDirectory(base);
     if (directory === undefined) paths.push(base);
-    else chosen = [...(chosen ?? []), ...(await chooseFrom(directory, output, sketchOf))];
+    else chosen = [...(chosen ?? []), ...(await chooseFrom(directory, output, secretsFor(options), sketchOf))];
   }
   for (const path of paths) checkNotOutput(path, child);
   const open = await openBases([...paths, ...(chosen ?? []).map(({ path }) => path)], child, options);
   return { ...open, chosen };
+}
+
+/** A plain archive can refer to plain ones only: the others need not be opened. */
+function secretsFor({ encryption, secrets }: BaseOptions): OpenOptions {
+  return encryption === undefined || secrets === undefined ? {} : { secrets };
 }
 
 /** @throws HexzError `output_is_input` */

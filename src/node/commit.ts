@@ -10,7 +10,7 @@ import type { Archive } from "../core/read/archive.ts";
 import { type CodingOptions, resolveCoding } from "../core/write/coding.ts";
 import type { CopiedArchive } from "../core/write/copier.ts";
 import { type OpenOptions, openArchiveFile } from "./archive.ts";
-import { type CopyOutput, copySourceOf, copyToOutput } from "./copy.ts";
+import { type CopyOutput, copySourceOf, copyToOutput, keptEncryption } from "./copy.ts";
 import { type OpenOverlay, openOverlay } from "./disk/open-overlay.ts";
 import { fromSystemError } from "./errors.ts";
 import { checkOutput, STDIO, statInput } from "./input-facts.ts";
@@ -102,7 +102,11 @@ async function commitOpen(archive: Archive, overlay: OpenOverlay, options: Commi
     metadata: { ...kept, ...metadata },
   };
   const source = patchedSource(copySourceOf(archive, kept), patch, digestOf);
-  const written = await copyToOutput(source, engine, { ...options, bases: thin ? [options.base] : [] });
+  const written = await copyToOutput(source, engine, {
+    ...keptEncryption(archive),
+    ...options,
+    bases: thin ? [options.base] : [],
+  });
   const chunks = splices.flatMap((splice) => splice.chunks);
   return {
     ...written,

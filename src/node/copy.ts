@@ -3,7 +3,9 @@
 import type { Engine } from "../core/engine.ts";
 import type { Archive } from "../core/read/archive.ts";
 import { type CopiedArchive, type CopyOptions, type CopySource, copyArchive } from "../core/write/copier.ts";
-import { openArchiveFile } from "./archive.ts";
+import type { Encryption } from "../core/write/envelope-sink.ts";
+import type { Sink } from "../core/write/sink.ts";
+import { encryptedSink, openArchiveFile } from "./archive.ts";
 import { type BaseOptions, checkNotOutput, openBases } from "./bases.ts";
 import { createFileSink, createStdoutSink } from "./file-sink.ts";
 import { STDIO } from "./input-facts.ts";
@@ -11,6 +13,8 @@ import { openSpill } from "./spill.ts";
 
 /** Where a copy goes, and how. */
 export interface CopyOutput extends Omit<CopyOptions, "bases"> {
+  /** Who can read the copy; default: whoever can read the archive. */
+  readonly encryption?: Encryption;
   /** "-" is standard output. */
   readonly output: string;
   /** Replace an existing output. */
@@ -47,10 +51,15 @@ export async function copyArchiveFile(options: CopyFileOptions): Promise<CopiedA
   const archive = await openArchiveFile(path, options);
   try {
     const source = copySourceOf(archive, await archive.metadata());
-    return await copyToOutput(source, archive.context.engine, options);
+    return await copyToOutput(source, archive.context.engine, { ...keptEncryption(archive), ...options });
   } finally {
     await archive.close();
   }
+}
+
+/** Whoever could read the archive can read its copy, and nobody else. */
+export function keptEncryption({ envelope }: Archive): { encryption?: Encryption } {
+  return envelope === undefined ? {} : { encryption: envelope };
 }
 
 function pathOf(output: string): string | undefined {
@@ -63,13 +72,20 @@ export async function copyToOutput(
   engine: Engine,
   options: CopyOutput & BaseOptions,
 ): Promise<CopiedArchive> {
-  const { output, bases = [], force = false, signers, onProgress, signal } = options;
+  const { output, bases = [], encryption, force = false, signers, onProgress, signal } = options;
   const child = pathOf(output);
   const opened = await openBases(bases, child, options);
   try {
     options.onTotal?.(source.root.addressSpace);
     const sink = child === undefined ? createStdoutSink() : createFileSink(child, { force });
-    return await copyArchive(source, sink, engine, openSpill, {
+    let target: Sink;
+    try {
+      target = await encryptedSink(sink, encryption, engine);
+    } catch (error) {
+      await sink.abort();
+      throw error;
+    }
+    return await copyArchive(source, target, engine, openSpill, {
       bases: opened.bases,
       ...(signers === undefined ? {} : { signers }),
       ...(onProgress === undefined ? {} : { onProgress }),

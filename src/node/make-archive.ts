@@ -7,7 +7,7 @@ import { withChunkingOf } from "../core/write/coding.ts";
 import { createNullSink } from "../core/write/memory-sink.ts";
 import type { Sink } from "../core/write/sink.ts";
 import type { WrittenArchive } from "../core/write/state-end.ts";
-import type { ArchiveWriter, WriterOptions } from "../core/write/writer.ts";
+import type { ArchiveWriter, CreateOptions } from "../core/write/writer.ts";
 import { createArchiveWriter } from "./archive.ts";
 import type { ChosenBase } from "./auto-bases.ts";
 import { type BaseOptions, openBasesFor } from "./bases.ts";
@@ -15,7 +15,7 @@ import { createFileSink, createStdoutSink } from "./file-sink.ts";
 import { openFormat1Base } from "./format1-parent.ts";
 import { STDIO } from "./input-facts.ts";
 
-export interface MakeOptions extends Omit<WriterOptions, "bases" | "anyOrder" | "format1">, BaseOptions {
+export interface MakeOptions extends Omit<CreateOptions, "bases" | "anyOrder" | "format1">, BaseOptions {
   /** The archive; "-" is standard output. */
   readonly output: string;
   /** Replace an existing output. */
@@ -80,7 +80,15 @@ async function sketchOf(coding: Coding, options: MakeOptions, input: InputFacts,
   if (!input.rereadable) {
     throw new HexzError("usage", "--base auto:DIR reads the input twice, which standard input cannot be");
   }
-  const { onProgress: _, metadata: __, level: ___, bases: ____, signers: _____, ...others } = options;
+  const {
+    onProgress: _,
+    metadata: __,
+    level: ___,
+    bases: ____,
+    signers: _____,
+    encryption: ______,
+    ...others
+  } = options;
   const chunked = withChunkingOf(coding, others);
   const written = await writeInto(createNullSink(), { ...chunked, compression: "none" }, input, fill);
   return written.sketch;
@@ -88,7 +96,7 @@ async function sketchOf(coding: Coding, options: MakeOptions, input: InputFacts,
 
 async function writeInto(
   sink: Sink,
-  options: Omit<MakeOptions, "bases"> & Pick<WriterOptions, "bases" | "format1">,
+  options: Omit<MakeOptions, "bases"> & Pick<CreateOptions, "bases" | "format1">,
   { total }: InputFacts,
   fill: Fill,
 ): Promise<WrittenArchive & { warnings: readonly Warning[] }> {

@@ -6,7 +6,7 @@ import type { Signer } from "../core/crypto/ed25519.ts";
 import { HexzError } from "../core/errors.ts";
 import { SIGNATURE_LENGTH, type Signature, signedMessage } from "../core/format/signatures.ts";
 import { appendSignatures } from "../core/write/sign.ts";
-import { createAppendSink } from "./append-sink.ts";
+import { createArchiveAppendSink } from "./append-sink.ts";
 import { type OpenOptions, openArchiveFile } from "./archive.ts";
 import { checkNotOutput } from "./bases.ts";
 import { createSeed, signerOfSeed } from "./ed25519.ts";
@@ -33,7 +33,7 @@ export async function signArchiveFile(
   try {
     const { source, endMark, context, id } = archive;
     const signable = { size: source.size, endMark, signatures: await archive.signatures(), ...context };
-    const signatures = await appendSignatures(signable, signers, createAppendSink(path, source.size));
+    const signatures = await appendSignatures(signable, signers, createArchiveAppendSink(path, archive));
     return { id, signatures };
   } finally {
     await archive.close();

@@ -6,6 +6,7 @@ import {
   type Base,
   type Content,
   type ContentInput,
+  type CreateOptions,
   checkArchive,
   contentOf,
   createArchive,
@@ -15,7 +16,6 @@ import {
   type FindParent,
   hexOf,
   openArchive,
-  type WriterOptions,
 } from "../../src/core/index.ts";
 import { decodeReference, type ReferenceArchive, type ReferenceEntry } from "./reference.ts";
 import { referenceChunks } from "./reference-chunking.ts";
@@ -30,7 +30,7 @@ export interface Plan {
   }[];
   /** In tree order unless an option says otherwise; `content` for files that are no hard links. */
   readonly items?: readonly { readonly entry: Entry; readonly content?: Content; readonly linkable?: boolean }[];
-  readonly options?: WriterOptions;
+  readonly options?: CreateOptions;
   /** Archives that it may refer to, with all that these refer to. */
   readonly bases?: readonly (Uint8Array | Plan)[];
 }

@@ -9,6 +9,7 @@ import { Archive, type Machinery } from "../../src/core/read/archive.ts";
 import { type CheckResult, checkArchive } from "../../src/core/read/check.ts";
 import { createMemorySource } from "../../src/core/source/memory.ts";
 import { createInlineCrew } from "../../src/core/work/crew.ts";
+import { nodeCiphers } from "../../src/node/ciphers.ts";
 import { verifyEd25519 } from "../../src/node/ed25519.ts";
 import { contentsOf, entriesOf, findAmong } from "./archives.ts";
 
@@ -21,6 +22,7 @@ const room = engine.allocate(ROOM);
 const machinery: Machinery = {
   engine,
   threads: 1,
+  ciphers: nodeCiphers,
   async openCrew() {
     let at = 0;
     const allocate = (length: number) => {

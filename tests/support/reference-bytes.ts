@@ -11,6 +11,7 @@ export type Code =
   | "damaged"
   | "invalid"
   | "limit_exceeded"
+  | "password_missing"
   | "parent_missing";
 
 export function fail(code: Code, text: string): never {

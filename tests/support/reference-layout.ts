@@ -84,7 +84,6 @@ function checkPadding(file: Uint8Array, start: number, { root }: State): void {
   const end = root.page.offset;
   rule(start <= end, `the root at ${end} overlaps what is before it`);
   rule(isZero(file.subarray(start, end)), `the padding before the root at ${end} is not zero`);
-  rule(end - start < 65_536, `${end - start} bytes of padding`);
   rule(end === start || root.salt !== undefined, "padding is only inside an envelope");
 }
 
@@ -166,11 +165,8 @@ function checkMarks(file: Uint8Array, start: number, state: State, next: State |
   let mark = checkMark(file, at, state, places);
   const salted = state.root.salt !== undefined;
   rule(!salted || (mark.offset + END_MARK_LENGTH) % 65_536 === 0, "a state in an envelope ends inside a segment");
-  for (
-    at = mark.offset + END_MARK_LENGTH;
-    !starts.has(at) && startsPage(file, at);
-    at = mark.offset + END_MARK_LENGTH
-  ) {
+  const behind = () => skipPadding(file, mark.offset + END_MARK_LENGTH, salted);
+  for (at = behind(); !starts.has(at) && startsPage(file, at); at = behind()) {
     const page = readPageAt(file, at);
     if (page.kind === KIND.signatures) readSignatures(page);
     else if (page.kind === KIND.parity) {
@@ -179,8 +175,16 @@ function checkMarks(file: Uint8Array, start: number, state: State, next: State |
       at += places.parity.length;
     } else break;
     mark = checkMark(file, at, state, places);
+    rule(!salted || (mark.offset + END_MARK_LENGTH) % 65_536 === 0, "an appendix in an envelope ends inside a segment");
   }
-  return at;
+  return mark.offset + END_MARK_LENGTH;
+}
+
+/** In an envelope, zeros stand before the page of an appendix; nothing else begins with them. */
+function skipPadding(file: Uint8Array, start: number, salted: boolean): number {
+  const length = salted ? file.subarray(start, start + 65_536).findIndex((byte) => byte !== 0) : 0;
+  const at = start + Math.max(0, length);
+  return startsPage(file, at) ? at : start;
 }
 
 const isEndMark = (file: Uint8Array, offset: number): boolean => endMarkAt(file, offset) !== undefined;

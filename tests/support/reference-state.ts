@@ -12,6 +12,8 @@ export interface ReferenceOptions {
   /** Whole parent archives by archive id, in hexadecimal. */
   parents?: Map<string, Uint8Array>;
   zstd?: ZstdDecoder;
+  /** The archive key of an encrypted archive, 32 bytes. */
+  key?: Uint8Array;
 }
 
 export interface State {

@@ -1,9 +1,10 @@
-// A second decoder of plain format 2 archives, written from docs/format.md alone: slow, readable, strict. It shares
+// A second decoder of format 2 archives, written from docs/format.md alone: slow, readable, strict. It shares
 // no line with src, reads the whole file from memory, and refuses every archive that breaks a rule of the text.
 // What it does: end mark, root and states here and in reference-state.ts; pages, trees and blocks in the files that
 // are named like them; at the end reference-layout.ts accounts for every byte.
 
 import { fail, hex, rule } from "./reference-bytes.ts";
+import { isEnvelope, openReferenceEnvelope } from "./reference-envelope.ts";
 import { checkLayout } from "./reference-layout.ts";
 import { checkHead, lastEndMark, type Ref } from "./reference-pages.ts";
 import type { ReferenceCoding, ReferenceCounts, ReferenceStream } from "./reference-root.ts";
@@ -59,7 +60,9 @@ export interface ReferenceArchive {
  */
 export function decodeReference(bytes: Uint8Array, options: ReferenceOptions = {}): ReferenceArchive {
   // A Buffer's slices are no copies.
-  const file = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+  const whole = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (isEnvelope(whole) && options.key === undefined) fail("password_missing", "the archive is encrypted");
+  const file = isEnvelope(whole) ? openReferenceEnvelope(whole, options.key!).plain : whole;
   const mark = lastEndMark(file);
   checkHead(file, mark !== undefined);
   if (mark === undefined) fail("truncated", "the file does not end with an end mark");
@@ -78,6 +81,10 @@ export function decodeReference(bytes: Uint8Array, options: ReferenceOptions = {
     ref = state.root.previous;
   }
   checkLayout(file, states);
+  rule(
+    states.every(({ root }) => (root.salt !== undefined) === isEnvelope(whole)),
+    "only what is encrypted has a salt",
+  );
   return describe(states);
 }
 

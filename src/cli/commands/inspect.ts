@@ -2,6 +2,9 @@
 
 import { Command } from "@commander-js/extra-typings";
 import { hexOf } from "../../core/bytes.ts";
+import { slotDocuments } from "../../core/crypto/keys.ts";
+import type { SlotKind } from "../../core/crypto/secrets.ts";
+import { HexzError } from "../../core/errors.ts";
 import type { BlockRef } from "../../core/format/index-page.ts";
 import type { Archive } from "../../core/read/archive.ts";
 import type { Calling, CommandSpec } from "../catalogue.ts";
@@ -12,7 +15,7 @@ import { openArgument, openToLook } from "../open.ts";
 import { ENGINE, JSON_OPTION, LATER_READING, PROGRESS, QUIET, refuseLater, SILENT } from "../options.ts";
 import { withReadingOptions } from "../reading-options.ts";
 import { formatSize } from "../sizes.ts";
-import { createLinePrinter, printDocument } from "../terminal.ts";
+import { createLinePrinter, printDocument, printText } from "../terminal.ts";
 import { printable, textOrNull } from "../text.ts";
 
 function define() {
@@ -38,7 +41,7 @@ type Options = ReturnType<ReturnType<typeof define>["opts"]>;
 
 /** The document without the lists. @param path the archive as it was named */
 async function documentOf(archive: Archive, path: string) {
-  const { root, endMark, source } = archive;
+  const { root, endMark } = archive;
   const { coding, counts } = root;
   const metadata = await archive.metadata();
   const parents = [];
@@ -58,14 +61,14 @@ async function documentOf(archive: Archive, path: string) {
     block_size: coding.blockSize,
     chunking: { method: coding.chunking, ...coding.sizes },
     variable_blocks: coding.chunking === "cdc",
-    encrypted: false,
-    key_slots: [],
+    encrypted: archive.envelope !== undefined,
+    key_slots: slotDocuments(archive.envelope?.kinds ?? []),
     signed: endMark.signatures !== undefined,
     signatures: (await archive.signatures()).map(({ publicKey }) => ({ public_key: hexOf(publicKey) })),
     has_dictionary: false,
     original_size: counts.originalSize,
-    compressed_size: source.size,
-    compression_ratio: ratioOf(counts.originalSize, source.size),
+    compressed_size: archive.fileLength,
+    compression_ratio: ratioOf(counts.originalSize, archive.fileLength),
     entries: {
       files: counts.files,
       directories: counts.directories,
@@ -135,7 +138,7 @@ function summaryLines(document: Document): string[] {
     ]);
   }
   rows.push(["index", `${index.pages} pages, ${index.depth} levels below the root`]);
-  rows.push(["encrypted", document.encrypted ? "yes" : "no"], ["signed", document.signed ? "yes" : "no"]);
+  rows.push(["encrypted", encryptedText(document.key_slots)], ["signed", document.signed ? "yes" : "no"]);
   for (const { public_key: key } of document.signatures) rows.push(["  by", `${key} (hexz verify proves it)`]);
   for (const { id, hint } of document.parents) rows.push(["parent", `${hint} (${id})`]);
   if (document.note !== null) rows.push(["note", document.note]);
@@ -180,13 +183,31 @@ async function printLines(archive: Archive, document: Document, options: Options
   await end();
 }
 
+/** What anybody can see of an encrypted archive. */
+interface Locked {
+  readonly encrypted: boolean;
+  readonly key_slots: readonly { readonly slot: number; readonly kind: SlotKind }[];
+}
+
+async function printLocked(path: string, { encrypted, key_slots }: Locked, options: Options): Promise<void> {
+  if (options.json === true) return printDocument({ path, version: 2, encrypted, key_slots });
+  printText(`${printable(path)}\n  ${"encrypted".padEnd(16)}${printable(encryptedText(key_slots))}\n`);
+}
+
+function encryptedText(slots: Locked["key_slots"]): string {
+  return slots.length === 0 ? "no" : `yes, key slots: ${slots.map(({ slot, kind }) => `${slot} ${kind}`).join(", ")}`;
+}
+
 async function run(path: string, options: Options, calling: Calling): Promise<void> {
   const source = openArgument(path);
   try {
-    const archive = await openToLook(source, options);
+    const archive = await openToLook(source, { ...options, prompt: false });
     const document = await documentOf(archive, path);
     if (options.json === true) await printDocuments(archive, document, options);
     else await printLines(archive, document, options);
+  } catch (error) {
+    if (!(error instanceof HexzError) || error.code !== "password_missing") throw error;
+    await printLocked(path, error.data as unknown as Locked, options);
   } finally {
     await source.close?.();
   }

@@ -1,6 +1,8 @@
 // The one seam to cryptography: random bytes, HMAC, key derivation and AES-GCM. Browsers have WebCrypto, which makes
 // callers wait; Node's own is quicker and also works without waiting (node/ciphers.ts).
 
+import { HexzError } from "../errors.ts";
+
 /** AES-256-GCM under one key. Nonces have 12 bytes, tags 16; a tag stands behind its ciphertext. */
 export interface AesGcm {
   seal(nonce: Uint8Array, plain: Uint8Array, associated: Uint8Array): Promise<Uint8Array>;
@@ -47,14 +49,22 @@ function own(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return bytes.buffer instanceof ArrayBuffer ? (bytes as Uint8Array<ArrayBuffer>) : new Uint8Array(bytes);
 }
 
+/** @throws HexzError `unsupported` where a browser offers it on secure pages only */
+function webCrypto(): SubtleCrypto {
+  const subtle: SubtleCrypto | undefined = crypto.subtle;
+  if (subtle !== undefined) return subtle;
+  throw new HexzError("unsupported", "encrypted archives need WebCrypto, which this page does not have", {
+    hint: "browsers offer it to pages of https:// and localhost",
+  });
+}
+
 /** The ciphers of browsers, and of any other place that has WebCrypto. */
 export function createWebCiphers(): Ciphers {
-  const { subtle } = crypto;
   const importRaw = (key: Uint8Array, algorithm: string | object, usages: KeyUsage[]) =>
-    subtle.importKey("raw", own(key), algorithm as AlgorithmIdentifier, false, usages);
+    webCrypto().importKey("raw", own(key), algorithm as AlgorithmIdentifier, false, usages);
   const derive = async (algorithm: object, key: Uint8Array, name: string) =>
     new Uint8Array(
-      await subtle.deriveBits(
+      await webCrypto().deriveBits(
         { name, hash: "SHA-256", ...algorithm },
         await importRaw(key, name, ["deriveBits"]),
         8 * KEY_LENGTH,
@@ -70,7 +80,7 @@ export function createWebCiphers(): Ciphers {
     },
     async hmacSha256(key, message) {
       const imported = await importRaw(key, { name: "HMAC", hash: "SHA-256" }, ["sign"]);
-      return new Uint8Array(await subtle.sign("HMAC", imported, own(message)));
+      return new Uint8Array(await webCrypto().sign("HMAC", imported, own(message)));
     },
     hkdfSha256: (key, salt, info) => derive({ salt: own(salt), info: own(info) }, key, "HKDF"),
     pbkdf2Sha256: (password, salt, iterations) => derive({ salt: own(salt), iterations }, password, "PBKDF2"),
@@ -83,11 +93,11 @@ export function createWebCiphers(): Ciphers {
       });
       return {
         async seal(nonce, plain, associated) {
-          return new Uint8Array(await subtle.encrypt(parameters(nonce, associated), imported, own(plain)));
+          return new Uint8Array(await webCrypto().encrypt(parameters(nonce, associated), imported, own(plain)));
         },
         async open(nonce, sealed, associated) {
           try {
-            return new Uint8Array(await subtle.decrypt(parameters(nonce, associated), imported, own(sealed)));
+            return new Uint8Array(await webCrypto().decrypt(parameters(nonce, associated), imported, own(sealed)));
           } catch (error) {
             // all that WebCrypto says of a wrong tag
             if ((error as { name?: unknown }).name === "OperationError") return undefined;
@@ -104,7 +114,7 @@ export function createWebCiphers(): Ciphers {
         const coded = new Uint8Array(blocks.length);
         for (let at = 0; at < blocks.length; at += AES_BLOCK) {
           const block = own(blocks.subarray(at, at + AES_BLOCK));
-          const padded = await subtle.encrypt({ name: "AES-CBC", iv }, imported, block);
+          const padded = await webCrypto().encrypt({ name: "AES-CBC", iv }, imported, block);
           coded.set(new Uint8Array(padded, 0, AES_BLOCK), at);
         }
         return coded;

@@ -18,3 +18,11 @@ export interface LockedArchive {
 
 /** Asked once for each encrypted archive, parents included. */
 export type AskSecrets = (archive: LockedArchive) => Secrets | Promise<Secrets>;
+
+/** Whom a new archive is encrypted to. Any of them opens it. */
+export interface NewKeys {
+  /** At most 4. */
+  readonly passwords?: readonly string[];
+  /** age recipients, each `age1…` or `age1pq1…`. */
+  readonly recipients?: readonly string[];
+}

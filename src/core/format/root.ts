@@ -94,6 +94,8 @@ export interface Root {
   readonly sketch: Sketch | undefined;
   readonly contentId: Uint8Array;
   readonly previous: PageRef | undefined;
+  /** Random, of an encrypted archive. */
+  readonly salt: Uint8Array | undefined;
 }
 
 const SECTION = {
@@ -115,6 +117,7 @@ const SECTION = {
 const REQUIRED_FEATURES = ["parents", "dictionaries", "filters"] as const;
 const SUPPORTED: readonly string[] = ["parents"];
 const VERSION = 2;
+const SALT_LENGTH = 32;
 const CHUNKING = ["fixed", "cdc"] as const;
 
 export function encodeStreams(streams: readonly Stream[]): Uint8Array {
@@ -138,7 +141,7 @@ export function encodeRoot(root: Root): Uint8Array {
     write(payload);
     writer.u16(type).u16(0).u32(payload.length).raw(payload.view());
   };
-  const { coding, counts, sketch, metadata, previous } = root;
+  const { coding, counts, sketch, metadata, previous, salt } = root;
   section(SECTION.index, (out) => {
     out.u8(root.index.depth).varint(root.index.pageCount).varint(root.index.children.length);
     writeIndexChildren(out, root.index.children);
@@ -187,6 +190,7 @@ export function encodeRoot(root: Root): Uint8Array {
   if (previous !== undefined) {
     section(SECTION.previous, (out) => out.u64(previous.offset).u32(previous.bodyLength).raw(previous.digest));
   }
+  if (salt !== undefined) section(SECTION.salt, (out) => out.raw(salt));
   return writer.take();
 }
 
@@ -263,6 +267,7 @@ export function decodeRoot(payload: Uint8Array, name: string): Root {
       bodyLength: from.u32(),
       digest: from.raw(DIGEST_LENGTH).slice(),
     })),
+    salt: optionally(SECTION.salt, (from) => from.raw(SALT_LENGTH).slice()),
   };
 }
 

@@ -1,7 +1,7 @@
 // The conductor of the read line: an open archive, its entries and their bytes.
 
 import { ByteReader, hexOf } from "../bytes.ts";
-import { type Ciphers, createWebCiphers } from "../crypto/ciphers.ts";
+import type { Ciphers } from "../crypto/ciphers.ts";
 import type { VerifySignature } from "../crypto/ed25519.ts";
 import type { AskSecrets, Secrets } from "../crypto/secrets.ts";
 import { digestWith } from "../digest.ts";
@@ -19,6 +19,7 @@ import type { RangeSource } from "../source/source.ts";
 import type { Crew } from "../work/crew.ts";
 import { ArchiveFile } from "./archive-file.ts";
 import { BulkReader, bulkPlan, type Part, type Range } from "./bulk.ts";
+import type { Envelope, Unlocking } from "./envelope.ts";
 import { IndexReader } from "./index-reader.ts";
 import { type Io, runAsync } from "./io.ts";
 import { type Opened, openAnyIo } from "./open.ts";
@@ -62,11 +63,14 @@ export interface Machinery {
   readonly engine: Engine;
   /** Threads that bulk reading uses. */
   readonly threads: number;
-  /** Default: WebCrypto's, which cannot be used without waiting. */
-  readonly ciphers?: Ciphers;
+  readonly ciphers: Ciphers;
   /** A crew whose coordinator can allocate so many bytes, for these codecs; bulk reading closes it. */
   openCrew(heapBytes: number, codecs: readonly CodecId[]): Promise<Crew>;
   readonly verifySignature: VerifySignature;
+}
+
+function unlockingOf({ ciphers }: Machinery, { secrets = {} }: ReadOptions): Unlocking {
+  return { ciphers, secrets };
 }
 
 function codecsOf(roots: readonly Root[]): CodecId[] {
@@ -76,6 +80,8 @@ function codecsOf(roots: readonly Root[]): CodecId[] {
 /** What only format 2 has. */
 export interface Format2 {
   readonly endMark: EndMark;
+  /** What is known of the encryption; undefined of a plain archive. */
+  readonly envelope: Envelope | undefined;
   readonly index: IndexReader;
   readonly tree: TreeReader;
 }
@@ -102,12 +108,13 @@ export class Archive {
     this.source = context.source;
     this.root = opened.root;
     if ("endMark" in opened) {
-      const index = new IndexReader(context, opened.root);
-      const tree = new TreeReader(context, opened.root);
-      this.#format2 = { endMark: opened.endMark, index, tree };
+      const { endMark, envelope, root } = opened;
+      const index = new IndexReader(context, root);
+      const tree = new TreeReader(context, root);
+      this.#format2 = { endMark, envelope, index, tree };
       this.index = index;
       this.tree = tree;
-      this.stores = new BlockStores(context, opened.root, options.findParent);
+      this.stores = new BlockStores(context, root, envelope && unlockingOf(machinery, options), options.findParent);
     } else {
       this.format1 = opened;
       this.index = opened.index;
@@ -120,9 +127,10 @@ export class Archive {
   }
 
   /**
-   * Opens an archive with one read of its end (two when the root is longer than 16 KiB); one of format 1 with some more.
+   * Opens an archive with one read of its end (two when the root is longer than 16 KiB); one that is encrypted, or of
+   * format 1, with some more.
    * @throws HexzError `not_an_archive`, `truncated`, `version_unknown`, `feature_unknown`, `damaged`, `invalid`,
-   * `untrusted`
+   * `password_missing`, `password_wrong`, `untrusted`
    */
   static async open(source: RangeSource, machinery: Machinery, options: ReadOptions = {}): Promise<Archive> {
     const { engine } = machinery;
@@ -131,12 +139,13 @@ export class Archive {
       throw new HexzError("usage", "signers are required and digests are not to be checked: one excludes the other");
     }
     const digestOf = digestWith(engine);
-    const found = await runAsync(openAnyIo(source, engine, digestOf), signal);
+    const unlocking = unlockingOf(machinery, options);
+    const found = await runAsync(openAnyIo(source, engine, digestOf, unlocking), signal);
     const context = { source: found.source, engine, digestOf };
     let opened: Opened | Format1;
     if ("endMark" in found) opened = found;
     else {
-      const { ciphers = createWebCiphers() } = machinery;
+      const { ciphers } = machinery;
       opened = await runAsync(openParts(found, { context, ciphers, findParent, secrets }), signal);
       if (secrets !== undefined) await opened.stores.prepare();
     }
@@ -145,6 +154,10 @@ export class Archive {
       throw new HexzError("untrusted", `${source.name} is of format 1, whose signatures do not cover the contents`);
     }
     if (requireSignedBy.length > 0) requireSigners(await archive.signatures(), requireSignedBy, source.name);
+    // Keys have to be waited for: parents that single reads without waiting may need are opened now.
+    if (archive.envelope !== undefined && archive.source.readSync !== undefined) {
+      await archive.run(archive.stores.all());
+    }
     // What parents need is not known before they are found, and single reads may not wait.
     const codecs = archive.root.parents.length > 0 ? Object.values(CODEC) : codecsOf([archive.root]);
     for (const codec of codecs) await engine.load(codec);
@@ -170,6 +183,16 @@ export class Archive {
   /** BLAKE3-256 of the root: names these bytes and no others. @throws HexzError `not_available` of format 1 */
   get id(): Uint8Array {
     return this.endMark.root.digest;
+  }
+
+  /** What is known of the encryption of format 2; undefined of a plain archive. */
+  get envelope(): Envelope | undefined {
+    return this.#format2?.envelope;
+  }
+
+  /** Length of the archive's file in bytes. */
+  get fileLength(): number {
+    return this.envelope?.fileLength ?? this.source.size;
   }
 
   get streams(): readonly Stream[] {

@@ -67,6 +67,8 @@ interface Slot<R extends Range> {
     readonly plainAt: number;
     readonly chunks: ChunkPiece[];
   }[];
+  /** Numbers of blocks whose bytes are not in `stored`, and why. */
+  readonly unreadable: Map<number, HexzError>;
   /** For each block, where its chunks begin in `chunkWords`, counted in chunks. */
   chunkStarts: number[];
   readonly numbers: Map<number | string, number>;
@@ -74,6 +76,15 @@ interface Slot<R extends Range> {
   chunkCount: number;
   parts: PendingPart<R>[];
 }
+
+/** Bytes [start, end) of a source. */
+interface Run {
+  readonly source: RangeSource;
+  readonly start: number;
+  readonly end: number;
+}
+
+const isDamage = (error: unknown): error is HexzError => error instanceof HexzError && error.code === "damaged";
 
 function allocateSlot<R extends Range>(engine: Engine, length: number): Slot<R> {
   const words = (count: number) => {
@@ -88,6 +99,7 @@ function allocateSlot<R extends Range>(engine: Engine, length: number): Slot<R> 
     results: words(SLOT_BLOCKS),
     task: allocateTask(engine),
     blocks: [],
+    unreadable: new Map(),
     chunkStarts: [],
     numbers: new Map(),
     plainLength: 0,
@@ -262,8 +274,7 @@ export class BulkReader<R extends Range> {
       const runs = [];
       for (const { start, end } of mergeRanges(places, 0)) {
         const into = slot.stored.subarray(at, at + end - start);
-        if (source.readIntoSync !== undefined) source.readIntoSync(start, into);
-        else into.set(await source.read(start, end, this.#parts.signal));
+        await this.#readRun(slot, { source, start, end }, into);
         runs.push({ start, end, address: into.byteOffset });
         at += end - start;
       }
@@ -285,12 +296,38 @@ export class BulkReader<R extends Range> {
     }
   }
 
+  /** Reads a run of blocks; where that fails because an envelope is damaged there, each of them alone. */
+  async #readRun(slot: Slot<R>, { source, start, end }: Run, into: Uint8Array): Promise<void> {
+    try {
+      await this.#readInto(source, start, into);
+      return;
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+    }
+    for (const [number, { block, source: own }] of slot.blocks.entries()) {
+      const { offset, storedLength } = block;
+      if (own !== source || offset < start || offset >= end) continue;
+      try {
+        await this.#readInto(source, offset, into.subarray(offset - start, offset - start + storedLength));
+      } catch (error) {
+        if (!isDamage(error)) throw error;
+        slot.unreadable.set(number, error);
+      }
+    }
+  }
+
+  async #readInto(source: RangeSource, start: number, into: Uint8Array): Promise<void> {
+    if (source.readIntoSync !== undefined) source.readIntoSync(start, into);
+    else into.set(await source.read(start, start + into.length, this.#parts.signal));
+  }
+
   /** The parts of the slot that was sent first. */
   #finished(): Part<R>[] {
     const slot = this.#decoding.shift()!;
     this.#parts.crew.wait(slot.task);
     const parts = slot.parts.map((part): Part<R> => this.#finishPart(slot, part));
     slot.blocks = [];
+    slot.unreadable.clear();
     slot.chunkStarts = [];
     slot.numbers.clear();
     slot.plainLength = 0;
@@ -305,6 +342,8 @@ export class BulkReader<R extends Range> {
     const { range, start, end } = part;
     const { block, source, plainAt } = slot.blocks[part.block]!;
     const { name } = source;
+    const unreadable = slot.unreadable.get(part.block);
+    if (unreadable !== undefined) return { range, start, end, error: unreadable };
     if (slot.results[part.block] !== DECODE_RESULT.good) return { range, start, end, error: damagedBlock(name, block) };
     const chunk = slot.chunkStarts[part.block]! + part.chunk;
     if (slot.chunkWords[chunk * DECODE_CHUNK_WORDS] === DECODE_RESULT.badChunk) {

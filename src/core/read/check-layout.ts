@@ -4,6 +4,7 @@
 import { equalBytes } from "../bytes.ts";
 import { HexzError } from "../errors.ts";
 import { decodeEndMark, END_MARK_LENGTH } from "../format/end-mark.ts";
+import { SEGMENT_LENGTH } from "../format/envelope.ts";
 import { HEAD_LENGTH } from "../format/head.ts";
 import { type BlockRef, blockKey, type IndexLeaf } from "../format/index-page.ts";
 import { checkPage, PAGE_FRAME_LENGTH, PAGE_KIND, type PageRef, pageEnd } from "../format/page.ts";
@@ -223,10 +224,11 @@ function ownOffset(frame: Uint8Array): number {
 
 /** The pages of the state's end, one behind the other up to the root. Their bytes are checked where they are decoded. */
 export async function checkStateEnd(
-  { root, endMark, source }: Archive,
+  archive: Archive,
   findings: Findings,
   { index, tree, body }: { index: WalkedPages; tree: WalkedPages; body: BodyCheck },
 ): Promise<void> {
+  const { root, endMark, source, envelope } = archive;
   if (root.previous !== undefined) {
     const message = `${source.name} has earlier states, whose bytes this version cannot check`;
     findings.add({ code: "feature_unknown", where: "layout", message });
@@ -234,17 +236,31 @@ export async function checkStateEnd(
   }
   const metadata = root.metadata === undefined ? [] : [root.metadata];
   const refs = [...tree.refs, ...index.refs, ...metadata, endMark.root];
-  await body.finishBody(Math.max(refs[0]!.offset, body.end));
-  if (body.end > refs[0]!.offset && !body.lost) {
-    findings.invalid("layout", `what ends at ${body.end} reaches into the page at ${refs[0]!.offset}`);
+  // Where the root is the only page, padding may begin right behind the body.
+  const start = refs.length === 1 && envelope !== undefined ? body.end : refs[0]!.offset;
+  await body.finishBody(Math.max(start, body.end));
+  if (body.end > start && !body.lost) {
+    findings.invalid("layout", `what ends at ${body.end} reaches into the page at ${start}`);
   }
   if (!tree.complete || !index.complete) return;
-  let at = refs[0]!.offset;
+  let at = start;
   for (const ref of refs) {
-    if (ref.offset !== at) {
+    const mayPad = ref === endMark.root && envelope !== undefined && ref.offset > at;
+    if (mayPad) await checkZeros(archive, findings, at, ref.offset);
+    else if (ref.offset !== at) {
       findings.invalid("layout", `a page stands at ${ref.offset} and not at ${at}, behind the one before it`);
     }
     at = pageEnd(ref);
+  }
+}
+
+/** Padding, which is there inside an envelope only. */
+async function checkZeros({ source }: Archive, findings: Findings, start: number, end: number): Promise<void> {
+  for (let at = start; at < end; at += SEGMENT_LENGTH) {
+    const bytes = await source.read(at, Math.min(end, at + SEGMENT_LENGTH));
+    if (bytes.every((byte) => byte === 0)) continue;
+    findings.invalid("layout", `bytes ${start} to ${end} are padding, and not all of them zero`);
+    return;
   }
 }
 
@@ -253,6 +269,7 @@ export async function checkEnd(archive: Archive, findings: Findings): Promise<vo
   const { source, context, endMark } = archive;
   let signatures: { offset: number; bodyLength: number } | undefined;
   for (let at = pageEnd(endMark.root); at < source.size; ) {
+    if (archive.envelope !== undefined && at % SEGMENT_LENGTH === 0) at = await skipPadding(archive, at);
     if (at + END_MARK_LENGTH > source.size) {
       findings.invalid("layout", `nothing explains bytes ${at} to ${source.size}`);
       return;
@@ -279,6 +296,13 @@ export async function checkEnd(archive: Archive, findings: Findings): Promise<vo
     }
     at += PAGE_FRAME_LENGTH + signatures.bodyLength;
   }
+}
+
+/** An appendix fills its segments: zeros stand before its page. */
+async function skipPadding({ source }: Archive, start: number): Promise<number> {
+  const bytes = await source.read(start, Math.min(source.size, start + SEGMENT_LENGTH));
+  const length = bytes.findIndex((byte) => byte !== 0);
+  return start + Math.max(0, length);
 }
 
 async function signaturesPage({ source, context }: Archive, offset: number, start: Uint8Array) {

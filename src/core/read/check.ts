@@ -9,6 +9,7 @@ import { decodeHead, HEAD_LENGTH } from "../format/head.ts";
 import { encodeStreams } from "../format/root.ts";
 import type { Archive } from "./archive.ts";
 import type { Range } from "./bulk.ts";
+import { checkEnvelope } from "./check-envelope.ts";
 import { checkIndex } from "./check-index.ts";
 import { BodyCheck, checkEnd, checkStateEnd } from "./check-layout.ts";
 import { checkTree, walkTree } from "./check-tree.ts";
@@ -51,6 +52,7 @@ export async function checkArchive(archive: Archive, options: CheckOptions = {})
   const index = await checkIndex(archive, findings, body);
   await checkStateEnd(archive, findings, { index, tree, body });
   await checkEnd(archive, findings);
+  checkEnvelope(archive, findings);
   const metadata = await noting(findings, "metadata", () => archive.metadata());
   const containers = await noting(findings, "metadata", async () => containersOf(metadata ?? {}, archive.source.name));
   const checkedBytes = await checkContent(archive, findings, options);

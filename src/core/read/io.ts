@@ -15,6 +15,20 @@ export interface ReadRequest {
 /** Yields requests, is given their bytes in the same order, returns a result. */
 export type Io<T> = Generator<readonly ReadRequest[], T, Uint8Array[]>;
 
+/**
+ * Waits for something that is not reading: to those who run this, it is a source that can only be waited for.
+ * @param name for the message of `runSync`
+ */
+export function* waitIo<T>(name: string, run: () => Promise<T>): Io<T> {
+  let result: { value: T } | undefined;
+  const read = async () => {
+    result = { value: await run() };
+    return new Uint8Array(0);
+  };
+  yield [{ source: { name, size: 0, read }, start: 0, end: 0 }];
+  return result!.value;
+}
+
 export async function runAsync<T>(io: Io<T>, signal?: AbortSignal): Promise<T> {
   let step = io.next();
   while (!step.done) {

@@ -6,6 +6,7 @@ import { HexzError } from "../errors.ts";
 import { PAGE_KIND, type PageRef } from "../format/page.ts";
 import { decodeRoot, type Parent, type Root } from "../format/root.ts";
 import type { RangeSource } from "../source/source.ts";
+import type { Unlocking } from "./envelope.ts";
 import type { Io } from "./io.ts";
 import { type Opened, openIo } from "./open.ts";
 import { type PageContext, readPage } from "./pages.ts";
@@ -22,10 +23,13 @@ export class BlockStores implements Stores {
   readonly #context: PageContext;
   readonly #parents: readonly Parent[];
   readonly #find: FindParent;
+  readonly #unlocking: Unlocking | undefined;
   readonly #found: (BlockStore | HexzError)[];
 
-  constructor(context: PageContext, root: Root, find: FindParent = () => []) {
+  /** @param unlocking of an encrypted archive: others have no encrypted parents */
+  constructor(context: PageContext, root: Root, unlocking: Unlocking | undefined, find: FindParent = () => []) {
     this.#context = context;
+    this.#unlocking = unlocking;
     this.#parents = root.parents;
     this.#find = find;
     this.#found = [{ source: context.source, root }];
@@ -93,7 +97,7 @@ export class BlockStores implements Stores {
   *#accept(candidate: RangeSource, { id }: Parent): Io<BlockStore | string> {
     const { engine, digestOf } = this.#context;
     try {
-      const { source, endMark, root }: Opened = yield* openIo(candidate, engine, digestOf);
+      const { source, endMark, root }: Opened = yield* openIo(candidate, engine, digestOf, this.#unlocking);
       let ref: PageRef | undefined = endMark.root;
       for (let state = root; ; state = yield* this.#state(source, ref)) {
         if (equalBytes(ref.digest, id)) return { source, root: state };

@@ -8,6 +8,7 @@ import type { Root } from "../format/root.ts";
 import { BlockTable } from "./block-table.ts";
 import { DedupTable } from "./dedup.ts";
 import { Origins } from "./origins.ts";
+import type { Sink } from "./sink.ts";
 
 /** An archive whose chunks need not be stored again. An open `Archive` is one, with a hint. */
 export interface Base {
@@ -29,8 +30,22 @@ export interface KnownChunks {
   readonly origins: Origins;
 }
 
-/** Where two bases store the same chunk, the first one counts. */
-export async function loadBases(bases: readonly Base[]): Promise<KnownChunks> {
+/**
+ * Where two bases store the same chunk, the first one counts.
+ * @param sink of the archive that will refer to them
+ * @throws HexzError `usage` when one of them is encrypted and the archive will not be
+ */
+export async function loadBases(bases: readonly Base[], sink: Sink): Promise<KnownChunks> {
+  const encrypted = bases.find(({ root }) => root.salt !== undefined);
+  if (encrypted !== undefined && sink.envelope === undefined) {
+    throw new HexzError(
+      "usage",
+      `the base ${encrypted.name} is encrypted, so what refers to it must be encrypted, too`,
+      {
+        hint: "--encrypt or --recipient",
+      },
+    );
+  }
   const origins = new Origins();
   const known = { dedup: new DedupTable(), blocks: new BlockTable(origins), origins };
   for (const base of bases) await loadBase(base, known);

@@ -68,7 +68,7 @@ export async function copyArchive(
   options: CopyOptions = {},
 ): Promise<CopiedArchive> {
   try {
-    const known = await loadBases(options.bases ?? []);
+    const known = await loadBases(options.bases ?? [], sink);
     return await new Copier(source, sink, engine, known, openScratch, options).run();
   } catch (error) {
     await sink.abort();

@@ -7,8 +7,9 @@ import type { Engine } from "../engine.ts";
 import type { EndMark } from "../format/end-mark.ts";
 import { mergeSignatures, type Signature } from "../format/signatures.ts";
 import { Appender } from "./appender.ts";
+import { padBefore } from "./padding.ts";
 import type { Sink } from "./sink.ts";
-import { appendEnd, signId } from "./state-end.ts";
+import { appendEnd, encodeSignaturesPage, endLength, signId } from "./state-end.ts";
 
 /** What is signed: an archive whose root was checked against its id. */
 export interface Signable {
@@ -34,8 +35,10 @@ export async function appendSignatures(
   const all = mergeSignatures(signatures, await signId(root.digest, signers));
   const appender = new Appender(sink);
   appender.position = size;
-  appendEnd(appender, { root, signatures: all, parity, engine, digestOf });
+  const page = encodeSignaturesPage(all, engine, digestOf);
   try {
+    await padBefore(appender, sink, endLength(page));
+    appendEnd(appender, { root, signatures: page, parity }, digestOf);
     await appender.flush();
     await sink.finish();
   } catch (error) {

@@ -1,9 +1,21 @@
 // The seam to where an archive is written: forward only, so that a pipe or a multipart upload will do.
 
+/** What an encrypted archive has that a plain one has not (docs/format.md, "Encryption"). */
+export interface EnvelopeTraits {
+  /** Random; makes the archive id say nothing of the content. */
+  readonly salt: Uint8Array;
+  /** Where a state ends that has so many bytes or more. */
+  endFor(length: number): number;
+  /** Length of the file around so many bytes. */
+  fileLength(length: number): number;
+}
+
 /** Takes an archive's bytes in order. A call that returns a promise must be awaited before the next one. */
 export interface Sink {
   /** Where the bytes go, for messages. */
   readonly name: string;
+  /** When the bytes are sealed on their way. */
+  readonly envelope?: EnvelopeTraits;
   /** Appends bytes. They may be overwritten by the caller afterwards: copy what is kept. */
   write(bytes: Uint8Array): void | Promise<void>;
   /**

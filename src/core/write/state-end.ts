@@ -6,8 +6,8 @@ import type { Signer } from "../crypto/ed25519.ts";
 import type { DigestOf } from "../digest.ts";
 import type { Engine } from "../engine.ts";
 import { HexzError } from "../errors.ts";
-import { type EndMark, encodeEndMark } from "../format/end-mark.ts";
-import { encodePageBody, PAGE_KIND, type PageRef } from "../format/page.ts";
+import { END_MARK_LENGTH, type EndMark, encodeEndMark } from "../format/end-mark.ts";
+import { encodePageBody, PAGE_FRAME_LENGTH, PAGE_KIND, type PageBody, type PageRef } from "../format/page.ts";
 import {
   type Coding,
   type Counts,
@@ -22,6 +22,7 @@ import type { Appender } from "./appender.ts";
 import type { IndexWriter } from "./index-writer.ts";
 import { appendPage } from "./leaf-pages.ts";
 import type { Origins } from "./origins.ts";
+import { padBefore } from "./padding.ts";
 import type { Sink } from "./sink.ts";
 import type { SketchBuilder } from "./sketch.ts";
 import type { Totals } from "./totals.ts";
@@ -32,7 +33,7 @@ export interface WrittenArchive {
   /** 32 bytes; none in format 1, nor of the content. */
   readonly id: Uint8Array;
   readonly contentId: Uint8Array;
-  /** Length of the archive in bytes. */
+  /** Length of the file in bytes. */
   readonly size: number;
   readonly counts: Counts;
   readonly coding: Coding;
@@ -67,21 +68,29 @@ export async function signId(id: Uint8Array, signers: readonly Signer[]): Promis
   return mergeSignatures([], signatures);
 }
 
+/** The page of signatures, or undefined when there are none. */
+export function encodeSignaturesPage(
+  signatures: readonly Signature[],
+  engine: Engine,
+  digestOf: DigestOf,
+): PageBody | undefined {
+  if (signatures.length === 0) return undefined;
+  return encodePageBody(PAGE_KIND.signatures, encodeSignatures(signatures), engine, digestOf);
+}
+
+/** Length of what `appendEnd` appends. */
+export function endLength(signatures: PageBody | undefined): number {
+  return END_MARK_LENGTH + (signatures === undefined ? 0 : PAGE_FRAME_LENGTH + signatures.body.length);
+}
+
 /** What ends a state, and an appendix: the signatures, if any, and the end mark that names them. */
 export function appendEnd(
   appender: Appender,
-  parts: {
-    root: PageRef;
-    signatures: readonly Signature[];
-    parity: EndMark["parity"];
-    engine: Engine;
-    digestOf: DigestOf;
-  },
+  parts: { root: PageRef; signatures: PageBody | undefined; parity: EndMark["parity"] },
+  digestOf: DigestOf,
 ): void {
-  const { root, signatures, parity, engine, digestOf } = parts;
-  const payload = signatures.length === 0 ? undefined : encodeSignatures(signatures);
-  const page =
-    payload && appendPage(appender, encodePageBody(PAGE_KIND.signatures, payload, engine, digestOf), digestOf);
+  const { root, signatures, parity } = parts;
+  const page = signatures && appendPage(appender, signatures, digestOf);
   appender.append(encodeEndMark({ root, signatures: page, parity }, appender.position, digestOf));
 }
 
@@ -115,12 +124,16 @@ export async function finishState(parts: StateParts, sink: Sink): Promise<Writte
     sketch: finalSketch,
     contentId,
     previous: undefined,
+    salt: sink.envelope?.salt,
   });
-  const root = appendPage(appender, encodePageBody(PAGE_KIND.root, payload, engine, digestOf), digestOf);
-  const signatures = await signId(root.digest, parts.signers ?? []);
-  appendEnd(appender, { root, signatures, parity: undefined, engine, digestOf });
+  const rootBody = encodePageBody(PAGE_KIND.root, payload, engine, digestOf);
+  const signatures = encodeSignaturesPage(await signId(rootBody.digest, parts.signers ?? []), engine, digestOf);
+  await padBefore(appender, sink, PAGE_FRAME_LENGTH + rootBody.body.length + endLength(signatures));
+  const root = appendPage(appender, rootBody, digestOf);
+  appendEnd(appender, { root, signatures, parity: undefined }, digestOf);
   await appender.flush();
   await sink.finish();
   const { parents } = origins;
-  return { id: root.digest, contentId, size: appender.position, counts, coding, parents, sketch: finalSketch };
+  const size = sink.envelope?.fileLength(appender.position) ?? appender.position;
+  return { id: root.digest, contentId, size, counts, coding, parents, sketch: finalSketch };
 }

@@ -13,6 +13,7 @@ import { Appender } from "./appender.ts";
 import { type Base, loadBases } from "./bases.ts";
 import { type CodingOptions, resolveCoding } from "./coding.ts";
 import type { ContentInput } from "./content-input.ts";
+import type { Encryption } from "./envelope-sink.ts";
 import type { FormatWriter, SharedParts } from "./format-writer.ts";
 import { Format2Writer } from "./format2-writer.ts";
 import { Pipeline } from "./pipeline.ts";
@@ -48,6 +49,11 @@ export interface WriterOptions extends CodingOptions {
 
 /** Entries after which pages that they have filled are written. */
 const FLUSH_ENTRIES = 4096;
+
+export interface CreateOptions extends WriterOptions {
+  /** Who can read the archive; without it, everybody. A base that is encrypted makes it necessary. */
+  readonly encryption?: Encryption;
+}
 
 /**
  * Writes one archive. Streams come first, then entries in tree order (`comparePaths`) unless `anyOrder` says otherwise,
@@ -93,7 +99,7 @@ export class ArchiveWriter {
     const parts = { sink, crew, coding, appender: new Appender(sink), totals: new Totals(), signers };
     const format =
       options.format1 === undefined
-        ? new Format2Writer(parts, await loadBases(options.bases ?? []), openScratch)
+        ? new Format2Writer(parts, await loadBases(options.bases ?? [], sink), openScratch)
         : await createFormat1Writer(parts, options.format1);
     const writer = new ArchiveWriter(parts, options, format, openScratch);
     await crew.load(coding.codec as 0 | 1 | 2);

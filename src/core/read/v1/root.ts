@@ -63,5 +63,6 @@ export function rootOf(opened: Opened1, entries?: Partial<Counts>): Root {
     sketch: undefined,
     contentId: NO_ID,
     previous: undefined,
+    salt: undefined,
   };
 }

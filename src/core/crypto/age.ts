@@ -1,0 +1,115 @@
+// Key slots: age files around an archive key, by age's own library, which is loaded when the first one is needed
+// (docs/format.md, "Encryption").
+
+import { HexzError } from "../errors.ts";
+import { checkLimit, LIMITS } from "../limits.ts";
+import { KEY_LENGTH } from "./ciphers.ts";
+import type { Secrets, SlotKind } from "./secrets.ts";
+
+/** Written; takes about a third of a second and 64 MiB. */
+const SCRYPT_COST = 16;
+const VERSION = "age-encryption.org/v1";
+/** Longest header that is looked at: a post-quantum one has about 1700 bytes. */
+const LONGEST_HEADER = 8192;
+const KINDS: Readonly<Record<string, SlotKind>> = {
+  scrypt: "passphrase",
+  X25519: "x25519",
+  mlkem768x25519: "post-quantum",
+};
+
+const loadAge = () => import("age-encryption");
+
+/** Stanzas of an age file's header, as words. */
+function stanzasOf(slot: Uint8Array): string[][] {
+  const header = new TextDecoder("latin1").decode(slot.subarray(0, LONGEST_HEADER));
+  const [version, ...lines] = header.split("\n");
+  const end = lines.findIndex((line) => line.startsWith("---"));
+  if (version !== VERSION || end < 0) return [];
+  return lines
+    .slice(0, end)
+    .filter((line) => line.startsWith("-> "))
+    .map((line) => line.slice(3).split(" "));
+}
+
+/** What opens a slot; for what is not known, the name of its stanza. */
+export function kindOf(slot: Uint8Array): SlotKind {
+  const names = stanzasOf(slot).map(([name = ""]) => name);
+  const known = names.find((name) => Object.hasOwn(KINDS, name));
+  return known === undefined ? (names[0] ?? "unknown") : KINDS[known]!;
+}
+
+/** @throws HexzError `limit_exceeded` for passwords that would cost the reader too much */
+export function checkCosts(slots: readonly Uint8Array[], name: string): void {
+  let passphrases = 0;
+  for (const [type, , cost] of slots.flatMap(stanzasOf)) {
+    if (type !== "scrypt") continue;
+    passphrases++;
+    const found = /^\d{1,2}$/.test(cost ?? "") ? Number(cost) : Number.POSITIVE_INFINITY;
+    checkLimit(`the cost of a password of ${name}`, found, LIMITS.scryptCost);
+  }
+  checkLimit(`the number of passwords of ${name}`, passphrases, LIMITS.passphraseSlots);
+}
+
+/** Whether any of the secrets is of a kind that some slot needs. */
+export function mayOpen({ passwords = [], identities = [] }: Secrets, kinds: readonly SlotKind[]): boolean {
+  const has = (...wanted: SlotKind[]) => kinds.some((kind) => wanted.includes(kind));
+  return (passwords.length > 0 && has("passphrase")) || (identities.length > 0 && has("x25519", "post-quantum"));
+}
+
+/** The archive key in a slot, or undefined when none of the secrets opens it. @throws HexzError `usage` for what is no identity */
+export async function openSlot(slot: Uint8Array, secrets: Secrets): Promise<Uint8Array | undefined> {
+  const { passwords = [], identities = [] } = secrets;
+  const { Decrypter } = await loadAge();
+  const decrypter = new Decrypter();
+  const isPassphrase = kindOf(slot) === "passphrase";
+  for (const password of isPassphrase ? passwords : []) decrypter.addPassphrase(password);
+  for (const identity of isPassphrase ? [] : identities) {
+    try {
+      decrypter.addIdentity(identity);
+    } catch (error) {
+      throw new HexzError("usage", "an identity is not one of age's", { cause: error });
+    }
+  }
+  try {
+    const key = await decrypter.decrypt(slot);
+    return key.length === KEY_LENGTH ? key : undefined;
+  } catch {
+    // age says in words only whether the secret is another one or the file is damaged; the area's checksum knows that
+    return undefined;
+  }
+}
+
+/** @throws HexzError `usage` for a recipient that cannot be used, or an empty password */
+export async function makeSlot(key: Uint8Array, to: { password: string } | { recipient: string }): Promise<Uint8Array> {
+  const { Encrypter } = await loadAge();
+  const encrypter = new Encrypter();
+  if ("password" in to) {
+    if (to.password === "") throw new HexzError("usage", "the password is empty");
+    encrypter.setPassphrase(to.password);
+    encrypter.setScryptWorkFactor(SCRYPT_COST);
+  } else {
+    checkRecipient(to.recipient);
+    try {
+      encrypter.addRecipient(to.recipient);
+    } catch (error) {
+      throw new HexzError("usage", `"${to.recipient}" is not a recipient of age`, { cause: error });
+    }
+  }
+  return encrypter.encrypt(key);
+}
+
+/** What age would make a slot for, but nothing here could open again, is refused. */
+function checkRecipient(recipient: string): void {
+  const hint = "an age recipient begins with age1 or age1pq1; age-keygen makes one";
+  if (/^AGE-SECRET-KEY-/i.test(recipient)) {
+    throw new HexzError("usage", "a recipient is a public key, and this is a secret one", { hint });
+  }
+  if (/^(ssh-|ecdsa-|sk-)/.test(recipient)) {
+    throw new HexzError("usage", "SSH keys are no recipients of archives", { hint });
+  }
+  if (!/^age1(pq1)?[02-9ac-hj-np-z]+$/.test(recipient)) {
+    const isPlugin = /^age1[a-z0-9]+1/.test(recipient);
+    const what = isPlugin ? "is a recipient of an age plugin, which cannot be used here" : "is not a recipient of age";
+    throw new HexzError("usage", `"${recipient}" ${what}`, { hint });
+  }
+}
