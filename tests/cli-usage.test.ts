@@ -119,7 +119,7 @@ test("options of later versions answer not_available, and are not accepted", asy
   for (const args of commands) {
     expect([args, await thrownBy(args)]).toMatchObject([args, { code: "not_available" }]);
   }
-  expect(hexz(["pack", "a", "b", "--lossy"])).toMatchObject({ code: 2, stdout: "" });
+  expect(hexz(["pack", "a", "b", "--train-dict"])).toMatchObject({ code: 2, stdout: "" });
 });
 
 test("a missing archive is exit code 3, also as a document", () => {
