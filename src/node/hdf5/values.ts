@@ -115,7 +115,7 @@ export function sizeOfValues(file: Hdf5File, dataset: Dataset): number {
   return size;
 }
 
-/** Reads any range of a dataset's raw bytes. Whole rows of chunks are decoded together, and the last ones kept. */
+/** Reads any range of a dataset's raw bytes. Reading on from the last range decodes whole rows of chunks, once. */
 export class ValueReader {
   readonly #file: Hdf5File;
   readonly #dataset: Dataset;
@@ -146,20 +146,18 @@ export class ValueReader {
     return out;
   }
 
-  /** The elements from a byte on: to the end of the range, and of the rows of chunks that it lies in, within a slab. */
+  /** The elements from a byte on, within a slab: to the end of the range or of the rows of chunks that it lies in. */
   #decode(at: number, end: number): { start: number; bytes: Uint8Array } {
     const { type, shape = [], chunks, count } = this.#dataset;
-    const row = shape.slice(1).reduce((a, b) => a * b, 1);
-    const rows = (chunks?.[0] ?? 1) * row;
-    const most = Math.max(1, Math.floor(SLAB / type.size));
+    const most = Math.floor(SLAB / type.size);
+    const rows = (chunks?.[0] ?? 1) * shape.slice(1).reduce((a, b) => a * b, 1);
+    const readsOn = at === this.#held.start + this.#held.bytes.length && rows <= most;
     const first = Math.floor(at / type.size);
     const last = Math.ceil(end / type.size);
-    const aligned = rows <= most ? Math.floor(first / rows) * rows : first;
-    const wanted = rows <= most ? Math.ceil(last / rows) * rows : last;
-    const room = rows <= most ? Math.floor(most / rows) * rows : most;
-    const stop = Math.min(count, wanted, aligned + room);
-    const pieces = [...readElements(this.#file, this.#dataset, aligned, stop)];
-    return { start: aligned * type.size, bytes: pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces) };
+    const wanted = readsOn ? Math.ceil(last / rows) * rows : last;
+    const stop = Math.min(count, wanted, first + most);
+    const pieces = [...readElements(this.#file, this.#dataset, first, stop)];
+    return { start: first * type.size, bytes: pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces) };
   }
 
   /** Where an element begins depends on all before it. */
