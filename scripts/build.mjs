@@ -39,7 +39,7 @@ await build({
   platform: "node",
   splitting: true,
   chunkNames: "node-[hash]",
-  external: ["koffi", "@napi-rs/blake-hash"],
+  external: ["koffi", "@napi-rs/blake-hash", "h5wasm"],
   // commander is CommonJS inside a module bundle.
   banner: {
     js: 'import { createRequire as hexzRequire } from "node:module"; const require = hexzRequire(import.meta.url);',

@@ -25,6 +25,7 @@ export interface ReferenceEntry {
   xattrs: { name: Uint8Array; value: Uint8Array }[];
   sparse: boolean;
   metadata?: Record<string, unknown>;
+  derived?: { method: string; size: number; parameter: Uint8Array };
   /** Fields from tag 128 on. */
   others: { tag: number; value: Uint8Array }[];
   record: Uint8Array;
@@ -205,6 +206,9 @@ function readField(entry: ReferenceEntry, tag: number, value: Cursor): void {
     case 14:
       entry.metadata = jsonObject(rest(), value.what);
       return;
+    case 15:
+      entry.derived = { method: show(value.sized()), size: value.varint(), parameter: rest() };
+      return;
     default:
       if (tag < 128) fail("feature_unknown", value.what);
       entry.others.push({ tag, value: rest() });
@@ -221,6 +225,7 @@ function checkFields(entry: ReferenceEntry, what: string): void {
   rule((entry.device !== undefined) === device, `${what}: device`);
   rule(file || !entry.sparse, `${what}: only files have holes`);
   rule(file || entry.hardLink === undefined, `${what}: only files have hard links`);
+  rule(file || entry.derived === undefined, `${what}: only files are derived`);
 }
 
 function compareKeys(a: ReferenceEntry, b: ReferenceEntry): number {

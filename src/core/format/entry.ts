@@ -15,6 +15,16 @@ export interface Xattr {
   readonly value: Uint8Array;
 }
 
+/** A content that is computed: `start` and `size` of its entry are what it is computed from. */
+export interface Derived {
+  /** "hdf5"; docs/format.md, "Derived contents". */
+  readonly method: string;
+  /** Length of the content in bytes. */
+  readonly size: number;
+  /** Which content of those that the method computes from these bytes. */
+  readonly parameter: ByteString;
+}
+
 /** Everything the archive keeps of one path. What is absent was not known. */
 export interface Entry {
   /** Components joined by "/", no leading one; "" is the root directory. */
@@ -33,6 +43,8 @@ export interface Entry {
   readonly computed?: boolean;
   /** Files: length of the content in bytes. */
   readonly size?: number;
+  /** Files: the content is not that range but is computed from it. */
+  readonly derived?: Derived;
   /** Files: had holes when it was packed. */
   readonly sparse?: boolean;
   /** Files: the earlier path that this is another name of; it has the same content. */

@@ -4,7 +4,7 @@ import { ByteReader, ByteWriter } from "../bytes.ts";
 import { HexzError } from "../errors.ts";
 import { checkLimit, LIMITS } from "../limits.ts";
 import type { Entry, EntryType, Xattr } from "./entry.ts";
-import { type ByteString, byteStringOf, checkPath } from "./path.ts";
+import { type ByteString, byteStringFromText, byteStringOf, checkPath, displayName } from "./path.ts";
 
 const TYPES: readonly (EntryType | undefined)[] = [undefined, "file", "directory", "symlink", "fifo", "char", "block"];
 
@@ -23,6 +23,7 @@ const TAG = {
   xattr: 12,
   sparse: 13,
   metadata: 14,
+  derived: 15,
 } as const;
 const FIRST_OPTIONAL_TAG = 128;
 
@@ -64,7 +65,7 @@ export function writeRecord(writer: ByteWriter, entry: Entry, content: ContentRa
   numberField(writer, TAG.gid, entry.gid);
   nameField(writer, TAG.userName, entry.userName);
   nameField(writer, TAG.groupName, entry.groupName);
-  const { mtime, device, metadata, xattrs } = entry;
+  const { mtime, device, metadata, xattrs, derived } = entry;
   if (mtime !== undefined) {
     value.svarint(mtime.seconds).varint(mtime.nanoseconds);
     endField(writer, TAG.mtime);
@@ -85,6 +86,10 @@ export function writeRecord(writer: ByteWriter, entry: Entry, content: ContentRa
   if (metadata !== undefined) {
     value.raw(new TextEncoder().encode(JSON.stringify(metadata)));
     endField(writer, TAG.metadata);
+  }
+  if (derived !== undefined) {
+    value.name(byteStringFromText(derived.method)).varint(derived.size).rawName(derived.parameter);
+    endField(writer, TAG.derived);
   }
   writer.u8(0);
 }
@@ -166,6 +171,9 @@ function readField(entry: Mutable<Entry>, xattrs: Xattr[], tag: number, field: B
     case TAG.metadata:
       entry.metadata = parseJsonObject(field.raw(field.left), field);
       break;
+    case TAG.derived:
+      entry.derived = { method: displayName(field.name()), size: field.varint(), parameter: rest() };
+      break;
     default:
       if (tag < FIRST_OPTIONAL_TAG) {
         throw new HexzError("feature_unknown", `an entry has field ${tag}, which this version does not know`, {
@@ -199,6 +207,6 @@ function checkEntry(entry: Entry, reader: ByteReader): void {
     throw reader.fail("symlinks, and only symlinks, have a target");
   const isDevice = entry.type === "char" || entry.type === "block";
   if (isDevice !== (entry.device !== undefined)) throw reader.fail("devices, and only devices, have a number");
-  if (!isFile && (entry.hardLink !== undefined || entry.sparse))
-    throw reader.fail("only a file can be a hard link or sparse");
+  if (!isFile && (entry.hardLink !== undefined || entry.sparse || entry.derived !== undefined))
+    throw reader.fail("only a file can be a hard link, sparse or derived");
 }

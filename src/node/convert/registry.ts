@@ -3,18 +3,19 @@
 
 import { HexzError } from "../../core/errors.ts";
 import type { ExportFormat, ImportFormat } from "./format.ts";
+import { hdf5 } from "./hdf5.ts";
 import { original } from "./original.ts";
 import { qcow2, toQcow2 } from "./qcow2.ts";
 import { raw } from "./raw.ts";
 import { tar } from "./tar.ts";
 import { toTar } from "./to-tar.ts";
 
-export const IMPORTS: readonly ImportFormat[] = [tar, qcow2];
+export const IMPORTS: readonly ImportFormat[] = [tar, hdf5, qcow2];
 export const EXPORTS: readonly ExportFormat[] = [raw, toTar, original, toQcow2];
 
 /** What later versions will know. */
 const LATER = {
-  from: ["hdf5", "webdataset", "hexz1", "safetensors", "gguf"],
+  from: ["webdataset", "hexz1", "safetensors", "gguf"],
   to: ["hexz1"],
 };
 
