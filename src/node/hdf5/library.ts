@@ -23,10 +23,11 @@ export interface Hdf5File {
   /** libhdf5's handle. */
   readonly id: bigint;
   /**
-   * Calls libhdf5, which answers a negative number when it fails.
+   * Calls libhdf5, which answers with a negative number or throws when it fails.
+   * @param what for messages: "read …"
    * @throws HexzError `unsupported` for a missing filter, `damaged` for what it cannot read, and what the source throws
    */
-  call(what: string, run: (library: Library) => number): void;
+  call<T>(what: string, run: (library: Library) => T): T;
   close(): void;
 }
 
@@ -55,11 +56,14 @@ interface Loaded {
 }
 
 let loading: Promise<Loaded> | undefined;
+/** Instances that a hostile file has brought down. */
+let fallen = 0;
 
 async function load(): Promise<Loaded> {
   let h5wasm: typeof import("h5wasm");
   try {
-    h5wasm = await import("h5wasm");
+    // A module is loaded once for each address: this is how another instance is had.
+    h5wasm = await import(fallen === 0 ? "h5wasm" : `${import.meta.resolve("h5wasm")}?${fallen}`);
   } catch (cause) {
     throw new HexzError("unsupported", "HDF5 files are read by the package h5wasm, which is not installed", {
       hint: "npm install h5wasm",
@@ -123,31 +127,36 @@ export async function openHdf5(source: Hdf5Source): Promise<Hdf5File> {
     },
   };
 
-  const call = (what: string, run: (library: Library) => number): void => {
+  const call = <T>(what: string, run: (library: Library) => T): T => {
     loaded.diagnostics = "";
     failure = undefined;
-    let status: number;
+    let result: T | undefined;
     try {
-      status = run(library);
+      result = run(library);
     } catch (error) {
       if (error instanceof HexzError) throw error;
-      status = -1;
+      if (error instanceof WebAssembly.RuntimeError) {
+        fallen++;
+        loading = undefined;
+      }
     }
     if (failure !== undefined) throw failure;
-    if (status < 0) throw explain(what, source.name, loaded.diagnostics);
+    if (result !== undefined && !isNegative(result)) return result;
+    throw explain(what, source.name, loaded.diagnostics);
   };
 
   let id = -1n;
   const close = (): void => {
-    if (id >= 0n) library.close_file(id);
+    try {
+      if (id >= 0n) library.close_file(id);
+      files.unlink(path);
+    } catch {
+      // A file is open for reading only, and an instance that has fallen cannot close it.
+    }
     id = -1n;
-    files.unlink(path);
   };
   try {
-    call("open", () => {
-      id = library.open(path, library.H5F_ACC_RDONLY, false, -1, -1);
-      return id < 0n ? -1 : 0;
-    });
+    id = call("open it", () => library.open(path, library.H5F_ACC_RDONLY, false, -1, -1));
   } catch (error) {
     close();
     if (error instanceof HexzError && error.code === "damaged") {
@@ -157,6 +166,9 @@ export async function openHdf5(source: Hdf5Source): Promise<Hdf5File> {
   }
   return { source, library, id, call, close };
 }
+
+const isNegative = (result: unknown) =>
+  (typeof result === "number" && result < 0) || (typeof result === "bigint" && result < 0n);
 
 /** libhdf5's stack of messages, from the call to the cause, as one sentence. */
 function explain(what: string, name: string, diagnostics: string): HexzError {

@@ -56,26 +56,17 @@ function* membersOf(file: Hdf5File, group: string, seen: Map<number, string>, de
 }
 
 function namesIn(file: Hdf5File, group: string): string[] {
-  let names: string[] = [];
-  file.call(`list "${group}"`, (library) => {
-    names = library.get_names(file.id, group, false);
-    return 0;
-  });
-  return names;
+  return file.call(`list "${group}"`, (library) => library.get_names(file.id, group, false));
 }
 
 function objectAt(file: Hdf5File, path: string, seen: Map<number, string>): Hdf5Object {
   const { library, id } = file;
-  let type = -1;
-  let link: string | null = null;
-  file.call(`look at "${path}"`, () => {
-    type = library.get_type(id, path);
-    link = library.get_symbolic_link(id, path) as string | null;
-    return type === library.H5G_UDLINK || link !== null ? 0 : type;
-  });
+  const what = `look at "${path}"`;
+  const link: string | null = file.call(what, () => library.get_symbolic_link(id, path));
   if (link !== null) return { path, kind: "symlink", target: link };
+  const type = file.call(what, () => library.get_type(id, path));
   if (type === library.H5G_UDLINK) {
-    const { filename, obj_path } = library.get_external_link(id, path);
+    const { filename, obj_path } = file.call(what, () => library.get_external_link(id, path));
     return { path, kind: "external-link", file: filename, target: obj_path };
   }
   if (type === library.H5G_TYPE) return { path, kind: "datatype" };
@@ -94,37 +85,28 @@ function objectAt(file: Hdf5File, path: string, seen: Map<number, string>): Hdf5
 
 /** The address of an object's header: what a reference to it holds. */
 function addressOf(file: Hdf5File, path: string): number {
-  let reference: Iterable<number> = [];
-  file.call(`refer to "${path}"`, (library) => {
-    reference = library.create_object_reference(file.id, path);
-    return 0;
-  });
+  const reference = file.call(`refer to "${path}"`, (library) => library.create_object_reference(file.id, path));
   return Number(new DataView(Uint8Array.from(reference).buffer).getBigUint64(0, true));
 }
 
 /** Values nested by the attribute's shape; what cannot be read or is long is said instead of shown. */
 function attributesOf(file: Hdf5File, path: string): Attributes {
-  let names: string[] = [];
-  file.call(`list the attributes of "${path}"`, (library) => {
-    names = library.get_attribute_names(file.id, path);
-    return 0;
-  });
+  const names = file.call(`list the attributes of "${path}"`, (library) => library.get_attribute_names(file.id, path));
   return Object.fromEntries(names.map((name) => [name, attributeOf(file, path, name)]));
 }
 
 function attributeOf(file: Hdf5File, path: string, name: string): unknown {
   const { library, id } = file;
+  const what = `read the attribute "${name}" of "${path}"`;
   try {
-    const described = library.get_attribute_metadata(id, path, name);
+    const described = file.call(what, () => library.get_attribute_metadata(id, path, name));
     const { shape, size, total_size: count } = described;
     const type: Datatype = described;
     if (shape === null) return null;
     if (size * count > LONGEST_ATTRIBUTE) return { dtype: dtypeOf(type), shape, omitted: size * count };
     const memory = library._malloc(Math.max(1, size * count));
     try {
-      file.call(`read the attribute "${name}" of "${path}"`, () =>
-        library.get_attribute_data(id, path, name, BigInt(memory)),
-      );
+      file.call(what, () => library.get_attribute_data(id, path, name, BigInt(memory)));
       const elements = library.HEAPU8.slice(memory, memory + size * count);
       const values = jsonValues(type, elements, { bytes: library.HEAPU8 });
       if (isVariable(type)) library.reclaim_vlen_memory(id, path, name, BigInt(memory));

@@ -28,21 +28,17 @@ export interface Dataset {
 /** @throws HexzError `damaged`, `limit_exceeded` */
 export function describeDataset(file: Hdf5File, path: string): Dataset {
   const name = `the dataset "${path}" of ${file.source.name}`;
-  let metadata: Metadata | undefined;
-  let filters: Filter[] = [];
-  file.call(`read the description of "${path}"`, (library) => {
-    metadata = library.get_dataset_metadata(file.id, path);
-    filters = library.get_dataset_filters(file.id, path);
-    return 0;
-  });
-  const { shape, chunks, maxshape, size, total_size: count } = metadata!;
+  const what = `read the description of "${path}"`;
+  const metadata: Metadata = file.call(what, (library) => library.get_dataset_metadata(file.id, path));
+  const filters = file.call(what, (library) => library.get_dataset_filters(file.id, path));
+  const { shape, chunks, maxshape, size, total_size: count } = metadata;
   if (size > LARGEST_ELEMENT || count * size > Number.MAX_SAFE_INTEGER) {
     throw new HexzError("limit_exceeded", `${name} has ${count} elements of ${size} bytes`);
   }
   return {
     path,
     name,
-    type: metadata!,
+    type: metadata,
     shape: shape ?? undefined,
     chunks: chunks ?? undefined,
     maxShape: maxshape ?? undefined,
