@@ -35,7 +35,7 @@ await build({
 });
 await build({
   ...shared,
-  entryPoints: { node: "src/node/index.ts", cli: "src/cli/main.ts", worker: "src/node/worker.ts" },
+  entryPoints: { node: "src/node/index.ts", cli: "src/cli/main.ts", worker: "src/node/worker.ts", "hdf5-thread": "src/node/hdf5/thread.ts" },
   platform: "node",
   splitting: true,
   chunkNames: "node-[hash]",

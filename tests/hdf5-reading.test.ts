@@ -4,12 +4,12 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { openFileSource } from "../src/node/file-source.ts";
+import { HexzError } from "../src/core/errors.ts";
+import { type FileSource, openFileSource } from "../src/node/file-source.ts";
 import { placeOfValues, readAddressing } from "../src/node/hdf5/layout.ts";
-import { type Hdf5File, type Hdf5Source, openHdf5 } from "../src/node/hdf5/library.ts";
-import { type Hdf5Object, objectsOf } from "../src/node/hdf5/structure.ts";
+import { Hdf5Reader } from "../src/node/hdf5/reader.ts";
 import { dtypeOf, isVariable } from "../src/node/hdf5/types.ts";
-import { boxesOf, type Dataset, readElements, sizeOfValues, ValueReader } from "../src/node/hdf5/values.ts";
+import { boxesOf, type Dataset } from "../src/node/hdf5/values.ts";
 import { hdf5Files } from "./support/hdf5.ts";
 
 const FILES = ["earliest", "latest", "user-block"] as const;
@@ -21,20 +21,19 @@ interface Expected {
   readonly offset: number | null;
 }
 
-async function openMade(
-  name: string,
-): Promise<{ file: Hdf5File; source: Hdf5Source; expected: Map<string, Expected> }> {
+function openMade(name: string): { reader: Hdf5Reader; source: FileSource; expected: Map<string, Expected> } {
   const path = join(hdf5Files(), `${name}.h5`);
-  const source = openFileSource(path) as unknown as Hdf5Source;
-  const file = await openHdf5(source);
-  onTestFinished(() => file.close());
+  const source = openFileSource(path);
+  onTestFinished(() => source.close());
+  const reader = new Hdf5Reader(source);
+  onTestFinished(() => reader.close());
   const json = JSON.parse(readFileSync(`${path}.json`, "utf8"));
-  return { file, source, expected: new Map(Object.entries(json)) };
+  return { reader, source, expected: new Map(Object.entries(json)) };
 }
 
-function datasetsOf(file: Hdf5File): Map<string, Dataset> {
+function datasetsOf(reader: Hdf5Reader): Map<string, Dataset> {
   const datasets = new Map<string, Dataset>();
-  for (const object of objectsOf(file)) {
+  for (const object of reader.objects()) {
     if (object.kind === "dataset") datasets.set(object.path, object.dataset);
     if (object.kind === "hard-link") datasets.set(object.path, datasets.get(object.first)!);
   }
@@ -43,28 +42,24 @@ function datasetsOf(file: Hdf5File): Map<string, Dataset> {
 
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
 
-test.each(FILES)("ValueReader gives the bytes that h5py gives, of every dataset of %s.h5", async (name) => {
-  const { file, expected } = await openMade(name);
-  const datasets = datasetsOf(file);
+test.each(FILES)("values() gives the bytes that h5py gives, of every dataset of %s.h5", (name) => {
+  const { reader, expected } = openMade(name);
+  const datasets = datasetsOf(reader);
   expect(expected.size).toBeGreaterThan(25);
   for (const [path, { size, sha256: digest, shape }] of expected) {
     const dataset = datasets.get(path)!;
     expect(dataset.shape ?? null, path).toEqual(shape);
-    expect(sizeOfValues(file, dataset), path).toBe(size);
-    expect(sha256(new ValueReader(file, dataset).read(0, size)), path).toBe(digest);
+    expect(reader.sizeOfValues(path), path).toBe(size);
+    expect(sha256(reader.values(path, 0, size)), path).toBe(digest);
   }
 });
 
-test.each(FILES)("placeOfValues finds contiguous and compact values where they are, in %s.h5", async (name) => {
-  const { file, source, expected } = await openMade(name);
-  const read = (start: number, end: number) => {
-    const bytes = new Uint8Array(end - start);
-    source.readIntoSync(start, bytes);
-    return bytes;
-  };
+test.each(FILES)("placeOfValues finds contiguous and compact values where they are, in %s.h5", (name) => {
+  const { reader, source, expected } = openMade(name);
+  const read = (start: number, end: number) => source.readSync(start, end);
   const addressing = readAddressing(read, source.size, name);
   let found = 0;
-  for (const object of objectsOf(file)) {
+  for (const object of reader.objects()) {
     if (object.kind !== "dataset") continue;
     const place = placeOfValues(read, addressing, object.address, name);
     const { offset, sha256: digest, size } = expected.get(object.path) ?? { offset: undefined, sha256: "", size: 0 };
@@ -76,17 +71,15 @@ test.each(FILES)("placeOfValues finds contiguous and compact values where they a
   expect(found).toBeGreaterThan(10);
 });
 
-test("ValueReader reads any range of chunked values, of a cube and of variable lengths", async () => {
-  const { file } = await openMade("latest");
-  const datasets = datasetsOf(file);
+test("values() reads any range of chunked values, of a cube and of variable lengths", () => {
+  const { reader } = openMade("latest");
   for (const path of ["/group/chunked", "/group/cube", "/lists", "/group/big-endian", "/scalar"]) {
-    const dataset = datasets.get(path)!;
-    const size = sizeOfValues(file, dataset);
-    const whole = new ValueReader(file, dataset).read(0, size);
+    const size = reader.sizeOfValues(path);
+    const whole = reader.values(path, 0, size);
     for (let number = 0; number < 40; number++) {
       const start = Math.floor((size * number) / 41);
       const end = Math.min(size, start + 1 + number * 97);
-      const range = new ValueReader(file, dataset).read(start, end);
+      const range = reader.values(path, start, end);
       expect(Buffer.compare(range, whole.subarray(start, end)), `${path} ${start}-${end}`).toBe(0);
     }
   }
@@ -109,9 +102,9 @@ test("boxesOf covers a range of elements once, in order, within the limit", () =
   }
 });
 
-test("objectsOf names links of all kinds and follows none", async () => {
-  const { file } = await openMade("earliest");
-  const objects = new Map<string, Hdf5Object>([...objectsOf(file)].map((object) => [object.path, object]));
+test("objects() names links of all kinds and follows none", () => {
+  const { reader } = openMade("earliest");
+  const objects = new Map(reader.objects().map((object) => [object.path, object]));
   expect(objects.get("/link")).toEqual({ path: "/link", kind: "symlink", target: "/contiguous" });
   expect(objects.get("/group/relative")).toEqual({ path: "/group/relative", kind: "symlink", target: "chunked" });
   expect(objects.get("/dangling")).toEqual({ path: "/dangling", kind: "symlink", target: "/nothing" });
@@ -122,9 +115,9 @@ test("objectsOf names links of all kinds and follows none", async () => {
   expect(objects.get("/datatype")).toEqual({ path: "/datatype", kind: "datatype" });
 });
 
-test("objectsOf gives attributes as JSON, nested by shape", async () => {
-  const { file } = await openMade("latest");
-  const [root] = objectsOf(file);
+test("objects() gives attributes as JSON, nested by shape", () => {
+  const { reader } = openMade("latest");
+  const [root] = reader.objects();
   expect(root).toMatchObject({
     kind: "group",
     attributes: {
@@ -143,9 +136,9 @@ test("objectsOf gives attributes as JSON, nested by shape", async () => {
   });
 });
 
-test("dtypeOf names types as NumPy does", async () => {
-  const { file } = await openMade("latest");
-  const named = new Map([...datasetsOf(file)].map(([path, { type }]) => [path, dtypeOf(type)]));
+test("dtypeOf names types as NumPy does", () => {
+  const { reader } = openMade("latest");
+  const named = new Map([...datasetsOf(reader)].map(([path, { type }]) => [path, dtypeOf(type)]));
   expect(named.get("/contiguous")).toBe("<f8");
   expect(named.get("/big-endian")).toBe(">f4");
   expect(named.get("/halves")).toBe("<f2");
@@ -163,33 +156,43 @@ test("dtypeOf names types as NumPy does", async () => {
   ]);
 });
 
-test("a failed read of the source is the error of the call", async () => {
-  const { source } = await openMade("latest");
-  let broken = false;
-  const file = await openHdf5({
-    name: "broken.h5",
-    size: source.size,
-    readIntoSync(start, into) {
-      if (broken) throw new Error("no more");
-      source.readIntoSync(start, into);
-    },
-  });
-  const dataset = datasetsOf(file).get("/contiguous")!;
-  broken = true;
-  expect(() => [...readElements(file, dataset, 0, dataset.count)]).toThrow("no more");
-  file.close();
+test("Hdf5Reader refuses what is no HDF5 file, and a file that was cut", () => {
+  const { source } = openMade("latest");
+  const bytes = source.readSync(0, source.size);
+  const open = (size: number, from = 0) =>
+    new Hdf5Reader({ name: "bad.h5", size, readSync: (start, end) => bytes.subarray(from + start, from + end) });
+  const refusalOf = (attempt: () => unknown) => {
+    try {
+      attempt();
+    } catch (error) {
+      if (error instanceof HexzError) return `${error.code}: ${error.message}`;
+    }
+    return undefined;
+  };
+  expect(refusalOf(() => open(1000, 100))).toMatch(/^invalid: bad\.h5 is not an HDF5 file/);
+  expect(refusalOf(() => open(source.size - 1))).toMatch(/^invalid: .*truncated/);
 });
 
-test("openHdf5 refuses what is no HDF5 file, and a file that was cut", async () => {
-  const { source } = await openMade("latest");
-  const bytes = new Uint8Array(source.size);
-  source.readIntoSync(0, bytes);
-  const open = (size: number, start = 0) =>
-    openHdf5({
-      name: "bad.h5",
-      size,
-      readIntoSync: (at, into) => into.set(bytes.subarray(start + at, start + at + into.length)),
-    });
-  await expect(open(1000, 100)).rejects.toMatchObject({ code: "invalid", message: /bad\.h5 is not an HDF5 file/ });
-  await expect(open(source.size - 1)).rejects.toMatchObject({ code: "invalid", message: /truncated/ });
+test("Hdf5Reader passes on what the source throws, and libhdf5's complaints", () => {
+  const { source } = openMade("latest");
+  let broken = false;
+  const reader = new Hdf5Reader({
+    name: "broken.h5",
+    size: source.size,
+    readSync(start, end) {
+      if (broken) throw new Error("no more");
+      return source.readSync(start, end);
+    },
+  });
+  onTestFinished(() => reader.close());
+  expect(() => reader.values("/nothing", 0, 1)).toThrow(/broken\.h5/);
+  broken = true;
+  expect(() => reader.values("/contiguous", 0, 800_000)).toThrow("no more");
+  reader.close();
+  expect(() => reader.objects()).toThrow("it is closed");
+});
+
+test("Hdf5Reader gives up a file on which libhdf5 is silent", () => {
+  const silent = { name: "silent.h5", size: 4096, readSync: () => new Uint8Array(4096) };
+  expect(() => new Hdf5Reader(silent, 1)).toThrow(/silent\.h5: libhdf5 was silent for 0\.001 s/);
 });

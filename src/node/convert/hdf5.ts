@@ -10,10 +10,10 @@ import type { ContentRange } from "../../core/format/record.ts";
 import type { ContentInput } from "../../core/write/content-input.ts";
 import { type FileSource, openFileSource } from "../file-source.ts";
 import { hasSignature, type Place, placeOfValues, readAddressing } from "../hdf5/layout.ts";
-import { type Hdf5File, type Hdf5Source, openHdf5 } from "../hdf5/library.ts";
-import { type Attributes, type Hdf5Object, objectsOf } from "../hdf5/structure.ts";
+import { Hdf5Reader } from "../hdf5/reader.ts";
+import type { Attributes, Hdf5Object } from "../hdf5/structure.ts";
 import { dtypeOf, isVariable } from "../hdf5/types.ts";
-import { type Dataset, readElements, sizeOfValues } from "../hdf5/values.ts";
+import type { Dataset } from "../hdf5/values.ts";
 import { openInput } from "../input-file.ts";
 import type { Warn } from "../make-archive.ts";
 import { withBorders } from "./borders.ts";
@@ -32,12 +32,12 @@ export const hdf5: ImportFormat = {
     let input: ContentInput | undefined;
     try {
       expect(source.size);
-      const file = await openHdf5(source as Hdf5Source);
+      const reader = new Hdf5Reader(source);
       let parts: Part[];
       try {
-        parts = [...partsOf(file, source, warn)];
+        parts = [...partsOf(reader, source, warn)];
       } finally {
-        file.close();
+        reader.close();
       }
       input = openInput(path!, { expected, dereference: true });
       const places = parts.flatMap(({ place }) => (place !== undefined && place.size >= SHORTEST_PART ? [place] : []));
@@ -64,15 +64,15 @@ function contentOf({ entry, place }: Part, whole: ContentRange): ContentRange | 
   return { start: size === 0 ? 0 : whole.start + start, size, sparse: false };
 }
 
-function* partsOf(file: Hdf5File, source: FileSource, warn: Warn): Generator<Part> {
-  const objects = [...objectsOf(file)];
+function* partsOf(reader: Hdf5Reader, source: FileSource, warn: Warn): Generator<Part> {
+  const objects = reader.objects();
   const external = externalLinks(objects);
-  const valuesAt = valuesFinder(file, source);
+  const valuesAt = valuesFinder(reader, source);
   const derived = new Map<string, Derived>();
   for (const object of objects) {
     const path = pathOf(object, warn);
     if (path === undefined) continue;
-    const leaveOut = ({ code, message }: HexzError) => warn({ path, code, message });
+    const leaveOut = ({ code, message }: Pick<HexzError, "code" | "message">) => warn({ path, code, message });
     switch (object.kind) {
       case "group": {
         const links = external.get(object.path);
@@ -112,7 +112,7 @@ function* partsOf(file: Hdf5File, source: FileSource, warn: Warn): Generator<Par
         break;
       }
       case "unreadable":
-        leaveOut(object.error);
+        leaveOut(object);
         break;
       case "datatype":
         break;
@@ -177,7 +177,7 @@ type Values =
   | { readonly derived: Derived; readonly place?: never };
 
 /** Finds where the values of datasets are. */
-function valuesFinder(file: Hdf5File, source: FileSource) {
+function valuesFinder(reader: Hdf5Reader, source: FileSource) {
   const read = (start: number, end: number) => source.readSync(start, end);
   const addressing = readAddressing(read, source.size, source.name);
   return (dataset: Dataset, address: number, warn: Warn, path: ByteString): Values => {
@@ -190,9 +190,9 @@ function valuesFinder(file: Hdf5File, source: FileSource) {
     }
     let size = count * type.size;
     try {
-      if (isVariable(type)) size = sizeOfValues(file, dataset);
+      if (isVariable(type)) size = reader.sizeOfValues(dataset.path);
       // The first element tells whether the values can be decoded at all.
-      else readElements(file, dataset, 0, 1).next();
+      else reader.values(dataset.path, 0, type.size);
     } catch (error) {
       if (!(error instanceof HexzError) || error.code !== "unsupported" || isVariable(type)) throw error;
       warn({

@@ -11,7 +11,8 @@ import { HexzError } from "../../core/errors.ts";
 export interface Hdf5Source {
   readonly name: string;
   readonly size: number;
-  readIntoSync(start: number, into: Uint8Array): void;
+  /** @throws what keeps it from reading exactly these bytes */
+  readSync(start: number, end: number): Uint8Array;
 }
 
 export type Library = typeof H5Module;
@@ -28,7 +29,6 @@ export interface Hdf5File {
    * @throws HexzError `unsupported` for a missing filter, `damaged` for what it cannot read, and what the source throws
    */
   call<T>(what: string, run: (library: Library) => T): T;
-  close(): void;
 }
 
 const PLUGINS = "/plugins";
@@ -37,7 +37,6 @@ const NO_FILTER = /required filter '([^']*)' is not registered|filter '?([\w ]+)
 interface Emscripten {
   writeFile(path: string, bytes: Uint8Array): void;
   mkdir(path: string): void;
-  unlink(path: string): void;
   lookupPath(path: string): { node: VirtualNode };
   getStream(fd: number): { stream_ops: object };
 }
@@ -52,18 +51,12 @@ interface Loaded {
   readonly files: Emscripten;
   /** What libhdf5 said of the last failures. */
   diagnostics: string;
-  opened: number;
 }
-
-let loading: Promise<Loaded> | undefined;
-/** Instances that a hostile file has brought down. */
-let fallen = 0;
 
 async function load(): Promise<Loaded> {
   let h5wasm: typeof import("h5wasm");
   try {
-    // A module is loaded once for each address: this is how another instance is had.
-    h5wasm = await import(fallen === 0 ? "h5wasm" : `${import.meta.resolve("h5wasm")}?${fallen}`);
+    h5wasm = await import("h5wasm");
   } catch (cause) {
     throw new HexzError("unsupported", "HDF5 files are read by the package h5wasm, which is not installed", {
       hint: "npm install h5wasm",
@@ -72,7 +65,7 @@ async function load(): Promise<Loaded> {
   }
   const library = (await h5wasm.ready) as unknown as Library;
   const files = library.FS as unknown as Emscripten;
-  const loaded: Loaded = { library, files, diagnostics: "", opened: 0 };
+  const loaded: Loaded = { library, files, diagnostics: "" };
   const stderr = files.getStream(2);
   stderr.stream_ops = {
     ...stderr.stream_ops,
@@ -98,12 +91,14 @@ function loadPlugins({ library, files }: Loaded): void {
   library.insert_plugin_search_path(PLUGINS, 0);
 }
 
-/** @throws HexzError `unsupported` without h5wasm, `invalid` when it is no HDF5 file */
+/**
+ * Opens the one file of this thread.
+ * @throws HexzError `unsupported` without h5wasm, `invalid` when it is no HDF5 file
+ */
 export async function openHdf5(source: Hdf5Source): Promise<Hdf5File> {
-  loading ??= load();
-  const loaded = await loading;
+  const loaded = await load();
   const { library, files } = loaded;
-  const path = `/${loaded.opened++}.h5`;
+  const path = "/file.h5";
   // A failed read ends here: libhdf5 knows no exceptions.
   let failure: unknown;
   files.writeFile(path, new Uint8Array(0));
@@ -115,7 +110,7 @@ export async function openHdf5(source: Hdf5Source): Promise<Hdf5File> {
     read(_stream: unknown, into: Uint8Array, start: number, length: number, position: number): number {
       const count = Math.min(length, Math.max(0, source.size - position));
       try {
-        source.readIntoSync(position, into.subarray(start, start + count));
+        into.set(source.readSync(position, position + count), start);
       } catch (error) {
         failure ??= error;
         return 0;
@@ -135,10 +130,6 @@ export async function openHdf5(source: Hdf5Source): Promise<Hdf5File> {
       result = run(library);
     } catch (error) {
       if (error instanceof HexzError) throw error;
-      if (error instanceof WebAssembly.RuntimeError) {
-        fallen++;
-        loading = undefined;
-      }
     }
     if (failure !== undefined) throw failure;
     if (result !== undefined && !isNegative(result)) return result;
@@ -146,25 +137,15 @@ export async function openHdf5(source: Hdf5Source): Promise<Hdf5File> {
   };
 
   let id = -1n;
-  const close = (): void => {
-    try {
-      if (id >= 0n) library.close_file(id);
-      files.unlink(path);
-    } catch {
-      // A file is open for reading only, and an instance that has fallen cannot close it.
-    }
-    id = -1n;
-  };
   try {
     id = call("open it", () => library.open(path, library.H5F_ACC_RDONLY, false, -1, -1));
   } catch (error) {
-    close();
     if (error instanceof HexzError && error.code === "damaged") {
       throw new HexzError("invalid", `${source.name} is not an HDF5 file that libhdf5 reads: ${error.data.reason}`);
     }
     throw error;
   }
-  return { source, library, id, call, close };
+  return { source, library, id, call };
 }
 
 const isNegative = (result: unknown) =>

@@ -1,6 +1,6 @@
 // What is in an HDF5 file: groups, datasets, links and attributes, each object once, in the order of names.
 
-import { HexzError } from "../../core/errors.ts";
+import { type ErrorCode, HexzError } from "../../core/errors.ts";
 import type { Hdf5File } from "./library.ts";
 import { type Datatype, dtypeOf, isVariable, jsonValues } from "./types.ts";
 import { type Dataset, describeDataset } from "./values.ts";
@@ -21,7 +21,7 @@ export type Hdf5Object = {
   | { readonly kind: "symlink"; readonly target: string }
   | { readonly kind: "external-link"; readonly file: string; readonly target: string }
   | { readonly kind: "datatype" }
-  | { readonly kind: "unreadable"; readonly error: HexzError }
+  | { readonly kind: "unreadable"; readonly code: ErrorCode; readonly message: string }
 );
 
 export type Attributes = Readonly<Record<string, unknown>>;
@@ -48,7 +48,7 @@ function* membersOf(file: Hdf5File, group: string, seen: Map<number, string>, de
       object = objectAt(file, path, seen);
     } catch (error) {
       if (!(error instanceof HexzError) || error.code === "io") throw error;
-      object = { path, kind: "unreadable", error };
+      object = { path, kind: "unreadable", code: error.code, message: error.message };
     }
     yield object;
     if (object.kind === "group") yield* membersOf(file, path, seen, depth + 1);
