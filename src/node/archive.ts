@@ -15,6 +15,7 @@ import { ArchiveWriter, type CreateOptions } from "../core/write/writer.ts";
 import { nodeCiphers } from "./ciphers.ts";
 import { verifyEd25519 } from "./ed25519.ts";
 import { openFileSource } from "./file-source.ts";
+import { createHdf5Derivation } from "./hdf5/derivation.ts";
 import { type ParentOptions, parentFinder } from "./parents.ts";
 import { chooseEngine, createPool, type EngineChoice, type PoolOptions } from "./pool.ts";
 import { openSpill } from "./spill.ts";
@@ -72,7 +73,7 @@ export async function openArchiveSource(source: RangeSource, options: OpenOption
       openCrew: (heapBytes, codecs) => openCrew({ threads, heapBytes, gatherBytes: 0, engine: choice, codecs }),
       verifySignature: verifyEd25519,
     },
-    { findParent: parentFinder(source.path, options), ...options },
+    { findParent: parentFinder(source.path, options), derivation: createHdf5Derivation(), ...options },
   );
 }
 

@@ -225,7 +225,7 @@ function checkFields(entry: ReferenceEntry, what: string): void {
   rule((entry.device !== undefined) === device, `${what}: device`);
   rule(file || !entry.sparse, `${what}: only files have holes`);
   rule(file || entry.hardLink === undefined, `${what}: only files have hard links`);
-  rule(file || entry.derived === undefined, `${what}: only files are derived`);
+  rule(entry.derived === undefined || (file && entry.hardLink === undefined), `${what}: what is derived`);
 }
 
 function compareKeys(a: ReferenceEntry, b: ReferenceEntry): number {

@@ -15,14 +15,14 @@ export interface Xattr {
   readonly value: Uint8Array;
 }
 
-/** A content that is computed: `start` and `size` of its entry are what it is computed from. */
+/** How a content is computed: docs/format.md, "Derived contents". */
 export interface Derived {
-  /** "hdf5"; docs/format.md, "Derived contents". */
+  /** "hdf5" */
   readonly method: string;
-  /** Length of the content in bytes. */
-  readonly size: number;
   /** Which content of those that the method computes from these bytes. */
   readonly parameter: ByteString;
+  /** The addresses of what it is computed from. */
+  readonly from: { readonly start: number; readonly size: number };
 }
 
 /** Everything the archive keeps of one path. What is absent was not known. */
@@ -43,7 +43,7 @@ export interface Entry {
   readonly computed?: boolean;
   /** Files: length of the content in bytes. */
   readonly size?: number;
-  /** Files: the content is not that range but is computed from it. */
+  /** Files: how the computed content is. */
   readonly derived?: Derived;
   /** Files: had holes when it was packed. */
   readonly sparse?: boolean;

@@ -58,14 +58,15 @@ function nameField(writer: ByteWriter, tag: number, name: ByteString | undefined
  */
 export function writeRecord(writer: ByteWriter, entry: Entry, content: ContentRange | undefined): void {
   writer.u8(TYPES.indexOf(entry.type));
-  numberField(writer, TAG.start, content === undefined ? entry.start : content.start);
-  numberField(writer, TAG.size, content === undefined ? entry.size : content.size);
+  const { mtime, device, metadata, xattrs, derived } = entry;
+  const place = derived?.from ?? content ?? entry;
+  numberField(writer, TAG.start, place.start);
+  numberField(writer, TAG.size, place.size);
   numberField(writer, TAG.mode, entry.mode);
   numberField(writer, TAG.uid, entry.uid);
   numberField(writer, TAG.gid, entry.gid);
   nameField(writer, TAG.userName, entry.userName);
   nameField(writer, TAG.groupName, entry.groupName);
-  const { mtime, device, metadata, xattrs, derived } = entry;
   if (mtime !== undefined) {
     value.svarint(mtime.seconds).varint(mtime.nanoseconds);
     endField(writer, TAG.mtime);
@@ -88,7 +89,7 @@ export function writeRecord(writer: ByteWriter, entry: Entry, content: ContentRa
     endField(writer, TAG.metadata);
   }
   if (derived !== undefined) {
-    value.name(byteStringFromText(derived.method)).varint(derived.size).rawName(derived.parameter);
+    value.name(byteStringFromText(derived.method)).varint(entry.size!).rawName(derived.parameter);
     endField(writer, TAG.derived);
   }
   writer.u8(0);
@@ -172,7 +173,7 @@ function readField(entry: Mutable<Entry>, xattrs: Xattr[], tag: number, field: B
       entry.metadata = parseJsonObject(field.raw(field.left), field);
       break;
     case TAG.derived:
-      entry.derived = { method: displayName(field.name()), size: field.varint(), parameter: rest() };
+      readDerived(entry, field);
       break;
     default:
       if (tag < FIRST_OPTIONAL_TAG) {
@@ -181,6 +182,17 @@ function readField(entry: Mutable<Entry>, xattrs: Xattr[], tag: number, field: B
         });
       }
   }
+}
+
+/** Start and size, which have come before, are what the content is computed from. */
+function readDerived(entry: Mutable<Entry>, field: ByteReader): void {
+  const { start, size } = entry;
+  if (start === undefined || size === undefined) throw field.fail("it is computed from nothing");
+  const method = displayName(field.name());
+  entry.size = field.varint();
+  entry.start = 0;
+  entry.computed = true;
+  entry.derived = { method, parameter: byteStringOf(field.raw(field.left)), from: { start, size } };
 }
 
 /** A JSON object in UTF-8; `reader` says where, when it is none. */
@@ -209,4 +221,5 @@ function checkEntry(entry: Entry, reader: ByteReader): void {
   if (isDevice !== (entry.device !== undefined)) throw reader.fail("devices, and only devices, have a number");
   if (!isFile && (entry.hardLink !== undefined || entry.sparse || entry.derived !== undefined))
     throw reader.fail("only a file can be a hard link, sparse or derived");
+  if (entry.hardLink !== undefined && entry.derived !== undefined) throw reader.fail("a hard link is derived");
 }

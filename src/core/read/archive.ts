@@ -25,7 +25,7 @@ import { type Io, runAsync } from "./io.ts";
 import { type Opened, openAnyIo } from "./open.ts";
 import { pagesOf } from "./page-groups.ts";
 import { type PageContext, readPage } from "./pages.ts";
-import type { Index, Stores, Tree } from "./parts.ts";
+import type { ContentView, Derivation, Index, Stores, Tree } from "./parts.ts";
 import { RandomReader } from "./random.ts";
 import { type CheckedSignature, checkSignatures, readSignatures, requireSigners } from "./signatures.ts";
 import { BlockStores, type FindParent } from "./stores.ts";
@@ -50,6 +50,8 @@ export interface ReadOptions {
    * together with `verify: false`: then nothing would tie the bytes to the signature.
    */
   readonly requireSignedBy?: readonly Uint8Array[];
+  /** Computes contents that lie nowhere (`Entry.derived`); without it, or for a method it lacks, they cannot be read. */
+  readonly derivation?: Derivation;
   readonly signal?: AbortSignal;
 }
 
@@ -101,6 +103,7 @@ export class Archive {
   readonly #format2: Format2 | undefined;
   readonly #machinery: Machinery;
   readonly #signal: AbortSignal | undefined;
+  readonly #derivation: Derivation | undefined;
 
   private constructor(opened: Opened | Format1, context: PageContext, machinery: Machinery, options: ReadOptions) {
     const { cacheBytes = CACHE_BYTES, verify = true, signal } = options;
@@ -124,6 +127,7 @@ export class Archive {
     this.random = new RandomReader(context, this.index, this.stores, { cacheBytes, verify });
     this.#machinery = machinery;
     this.#signal = signal;
+    this.#derivation = options.derivation;
   }
 
   /**
@@ -257,10 +261,27 @@ export class Archive {
         data: { path: name, type: entry.type },
       });
     }
-    const view = entry.computed === true ? this.format1?.tree.view(entry.path) : undefined;
+    const view = entry.derived === undefined ? this.format1?.tree.view(entry.path) : this.#derive(entry, name);
     if (view !== undefined) return new ArchiveFile(this, name, view, view.size);
     this.checkRange(name, entry.start!, entry.size!);
     return new ArchiveFile(this, name, entry.start!, entry.size!);
+  }
+
+  #derive({ derived, size }: Entry, name: string): ContentView {
+    const { method, from } = derived!;
+    const compute = this.#derivation?.methods[method];
+    if (compute === undefined) {
+      throw new HexzError(
+        "feature_unknown",
+        `"${name}" in ${this.source.name} is derived by ${method}, which is not known here`,
+        {
+          data: { path: name, method },
+        },
+      );
+    }
+    this.checkRange(name, from.start, from.size);
+    const what = `${this.source.name}, as ${name} needs it,`;
+    return compute(new ArchiveFile(this, what, from.start, from.size), derived!, size!);
   }
 
   /** @throws HexzError `invalid` when a content would lie behind the address space */
@@ -358,6 +379,7 @@ export class Archive {
   }
 
   async close(): Promise<void> {
+    this.#derivation?.close();
     await this.stores.close();
     await this.source.close?.();
   }

@@ -110,6 +110,11 @@ class EntryCheck {
     else {
       this.#counts.files++;
       if (entry.hardLink !== undefined) await this.#hardLink(entry, entry.hardLink);
+      if (entry.derived !== undefined) {
+        const { start, size } = entry.derived.from;
+        this.#checkRange(`what "${displayName(path)}" is computed from`, start, size);
+        return;
+      }
       const range = { start: entry.start!, size: entry.size! };
       this.#checkRange(`"${displayName(path)}"`, range.start, range.size);
       const own = entry.hardLink === undefined && !contentIn(this.#containers, range);

@@ -2,11 +2,12 @@
 // of each and not which format is open.
 
 import type { HexzError } from "../errors.ts";
-import type { Entry } from "../format/entry.ts";
+import type { Derived, Entry } from "../format/entry.ts";
 import type { BlockRef, IndexLeaf } from "../format/index-page.ts";
 import type { ByteString } from "../format/path.ts";
 import type { Root } from "../format/root.ts";
 import type { RangeSource } from "../source/source.ts";
+import type { ArchiveFile } from "./archive-file.ts";
 import type { Io } from "./io.ts";
 
 /** The leaf of an address and what it covers; or why it cannot be had, and up to which address that holds. */
@@ -54,4 +55,12 @@ export interface ContentView {
   /** In bytes. */
   readonly size: number;
   read(start: number, end: number): Io<Uint8Array>;
+}
+
+/** What computes derived contents, for one archive. */
+export interface Derivation {
+  /** By name; `from` is what a content of `size` bytes is computed from. */
+  readonly methods: Readonly<Record<string, (from: ArchiveFile, derived: Derived, size: number) => ContentView>>;
+  /** Ends what computing needed; called when the archive is closed. */
+  close(): void;
 }

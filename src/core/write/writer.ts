@@ -201,7 +201,7 @@ export class ArchiveWriter {
     }
     this.#placedCount++;
     const range = content ?? (entry.type === "file" ? { start: entry.start!, size: entry.size! } : undefined);
-    const isCounted = range !== undefined && !contentIn(this.#containers, range);
+    const isCounted = range !== undefined && entry.derived === undefined && !contentIn(this.#containers, range);
     this.#totals.entry(entry, isCounted ? range.size : 0);
     schedule(() => this.#format.add(entry, content));
   }

@@ -4,7 +4,7 @@
 import { statSync } from "node:fs";
 import { basename } from "node:path";
 import { HexzError } from "../../core/errors.ts";
-import type { Derived, Entry } from "../../core/format/entry.ts";
+import type { Entry } from "../../core/format/entry.ts";
 import { type ByteString, byteStringFromText, checkPath } from "../../core/format/path.ts";
 import type { ContentRange } from "../../core/format/record.ts";
 import type { ContentInput } from "../../core/write/content-input.ts";
@@ -43,7 +43,7 @@ export const hdf5: ImportFormat = {
       const places = parts.flatMap(({ place }) => (place !== undefined && place.size >= SHORTEST_PART ? [place] : []));
       const whole = await writer.addContent(withBorders(input, places));
       writer.addContainer({ format: "hdf5", name: basename(path!), start: whole.start, size: whole.size });
-      for (const part of parts) await writer.addEntry(part.entry, contentOf(part, whole));
+      for (const part of parts) await writer.addEntry(entryOf(part, whole), contentOf(part, whole));
     } finally {
       input?.close();
       source.close();
@@ -52,15 +52,23 @@ export const hdf5: ImportFormat = {
 };
 
 /** What becomes of an object: an entry, and where its content is in the file. */
-interface Part {
-  readonly entry: Entry;
-  readonly place?: Place | undefined;
+type Part = { readonly entry: Entry } & Partial<Values>;
+
+/** The values of a dataset: in the file as they are, or so many bytes to be decoded. */
+type Values =
+  | { readonly place: Place; readonly dataset?: never; readonly size?: never }
+  | { readonly dataset: string; readonly size: number; readonly place?: never };
+
+/** The entry, once it is known where the file went. */
+function entryOf({ entry, dataset, size }: Part, { start, size: length }: ContentRange): Entry {
+  if (dataset === undefined) return entry;
+  const derived = { method: "hdf5", parameter: byteStringFromText(dataset), from: { start, size: length } };
+  return { ...entry, start: 0, size: size!, derived };
 }
 
-function contentOf({ entry, place }: Part, whole: ContentRange): ContentRange | undefined {
-  if (entry.type !== "file" || entry.hardLink !== undefined) return undefined;
-  if (entry.derived !== undefined) return whole;
-  const { start, size } = place!;
+function contentOf({ place }: Part, whole: ContentRange): ContentRange | undefined {
+  if (place === undefined) return undefined;
+  const { start, size } = place;
   return { start: size === 0 ? 0 : whole.start + start, size, sparse: false };
 }
 
@@ -68,7 +76,7 @@ function* partsOf(reader: Hdf5Reader, source: FileSource, warn: Warn): Generator
   const objects = reader.objects();
   const external = externalLinks(objects);
   const valuesAt = valuesFinder(reader, source);
-  const derived = new Map<string, Derived>();
+  const decoded = new Map<string, Part>();
   for (const object of objects) {
     const path = pathOf(object, warn);
     if (path === undefined) continue;
@@ -84,11 +92,10 @@ function* partsOf(reader: Hdf5Reader, source: FileSource, warn: Warn): Generator
         const { dataset, attributes, address } = object;
         try {
           const values = valuesAt(dataset, address, warn, path);
-          if (values.derived !== undefined) derived.set(object.path, values.derived);
-          yield {
-            entry: { path, type: "file", ...metadataOf(attributes, aboutDataset(dataset)), ...values },
-            ...values,
-          };
+          const about = metadataOf(attributes, aboutDataset(dataset));
+          const part: Part = { entry: { path, type: "file", ...about }, ...values };
+          if (values.place === undefined) decoded.set(object.path, part);
+          yield part;
         } catch (error) {
           if (!(error instanceof HexzError) || error.code === "io") throw error;
           leaveOut(error);
@@ -96,9 +103,11 @@ function* partsOf(reader: Hdf5Reader, source: FileSource, warn: Warn): Generator
         break;
       }
       case "hard-link": {
-        const same = derived.get(object.first);
+        const same = decoded.get(object.first);
         const hardLink = byteStringFromText(object.first.slice(1));
-        yield { entry: { path, type: "file", hardLink, ...(same && { derived: same }) } };
+        yield same === undefined
+          ? { entry: { path, type: "file", hardLink } }
+          : { ...same, entry: { ...same.entry, path } };
         break;
       }
       case "symlink":
@@ -172,10 +181,6 @@ function aboutDataset({ type, shape, maxShape, chunks, filters }: Dataset): obje
   };
 }
 
-type Values =
-  | { readonly place: Place; readonly derived?: never }
-  | { readonly derived: Derived; readonly place?: never };
-
 /** Finds where the values of datasets are. */
 function valuesFinder(reader: Hdf5Reader, source: FileSource) {
   const read = (start: number, end: number) => source.readSync(start, end);
@@ -201,6 +206,6 @@ function valuesFinder(reader: Hdf5Reader, source: FileSource) {
         message: `${name} cannot be read here, only where its filter is: ${error.message}`,
       });
     }
-    return { derived: { method: "hdf5", size, parameter: byteStringFromText(dataset.path) } };
+    return { dataset: dataset.path, size };
   };
 }
