@@ -35,7 +35,12 @@ await build({
 });
 await build({
   ...shared,
-  entryPoints: { node: "src/node/index.ts", cli: "src/cli/main.ts", worker: "src/node/worker.ts", "hdf5-thread": "src/node/hdf5/thread.ts" },
+  entryPoints: {
+    node: "src/node/index.ts",
+    cli: "src/cli/main.ts",
+    worker: "src/node/worker.ts",
+    "hdf5-thread": "src/node/hdf5/thread.ts",
+  },
   platform: "node",
   splitting: true,
   chunkNames: "node-[hash]",

@@ -258,7 +258,7 @@ describe("decodeReference() refuses", () => {
     ["an empty file at an address", entries(entry("", "a", file(1, 0))), /^invalid: .*is empty/],
     ["a file outside", entries(entry("", "a", file(0, 1))), /^invalid: .*address space/],
     ["a fifo with a target", entries(entry("", "a", record("fifo", [9, ascii("x")]))), /^invalid: .*target/],
-    ["field 15", entries(entry("", "a", record("fifo", [15, ascii("x")]))), /^feature_unknown: /],
+    ["field 16", entries(entry("", "a", record("fifo", [16, ascii("x")]))), /^feature_unknown: /],
     ["unordered fields", entries(entry("", "a", record("fifo", [4, u8(0)], [3, u8(0)]))), /^invalid: .*follows/],
     ["twofold fields", entries(entry("", "a", record("fifo", [4, u8(0)], [4, u8(0)]))), /^invalid: .*follows/],
     ["a long varint", entries(entry("", "a", record("fifo", [4, Uint8Array.of(0x80, 0)]))), /^invalid: .*varint/],

@@ -4,6 +4,7 @@ import { expect } from "vitest";
 import {
   type Archive,
   type Base,
+  byteStringFromText,
   type Content,
   type ContentInput,
   type CreateOptions,
@@ -72,6 +73,8 @@ export async function packPlan(plan: Plan): Promise<Uint8Array> {
   for (const { name, content, parts } of containers) {
     const { start, size } = await writer.addContent(withBorders(content, parts));
     writer.addContainer({ format: "sample", name, size, start });
+    const derived = { method: "sample", parameter: byteStringFromText("all"), from: { start, size } };
+    await writer.addEntry({ path: byteStringFromText(`${name}.values`), type: "file", start: 0, size: 77, derived });
     for (const part of parts) {
       await writer.addEntry(part.entry, { start: start + part.start, size: part.end - part.start, sparse: false });
     }
@@ -103,7 +106,8 @@ export async function contentsOf(archive: Archive): Promise<Map<string, Uint8Arr
   const contents = new Map<string, Uint8Array>();
   for (const { name } of archive.streams) contents.set(`stream:${name}`, await (await archive.file(name)).read());
   for (const entry of await entriesOf(archive)) {
-    if (entry.type === "file") contents.set(`file:${entry.path}`, await archive.fileOf(entry).read());
+    if (entry.type === "file" && !entry.computed)
+      contents.set(`file:${entry.path}`, await archive.fileOf(entry).read());
   }
   return contents;
 }
@@ -115,11 +119,24 @@ export const idOf = (bytes: Uint8Array): string => hexOf(bytes.subarray(bytes.le
 function entryOfReference(entry: ReferenceEntry): Entry {
   const name = (bytes: Uint8Array) => Buffer.from(bytes).toString("latin1");
   const { pathBytes, type, userName, groupName, target, hardLink, xattrs, sparse } = entry;
-  const { start, size, mode, uid, gid, mtime, device, metadata } = entry;
+  const { mode, uid, gid, mtime, device, metadata, derived } = entry;
+  const place =
+    derived === undefined
+      ? { start: entry.start, size: entry.size }
+      : {
+          start: 0,
+          size: derived.size,
+          computed: true,
+          derived: {
+            method: derived.method,
+            parameter: name(derived.parameter),
+            from: { start: entry.start, size: entry.size },
+          },
+        };
   const shown = {
     path: name(pathBytes),
     type,
-    ...defined({ start, size, mode, uid, gid, mtime, device, metadata }),
+    ...defined({ ...place, mode, uid, gid, mtime, device, metadata }),
     ...(userName && { userName: name(userName) }),
     ...(groupName && { groupName: name(groupName) }),
     ...(target && { target: name(target) }),
@@ -176,7 +193,9 @@ export async function expectAgreement(
     const own = reference.chunks.filter((chunk) => chunk.start >= start && chunk.start < end);
     const shown = own.map(({ length, fill }) => (fill === undefined ? { length } : { length, fill }));
     // Other contents that lie inside cut it, too.
-    const inner = entries.flatMap((entry) => (entry.size ? [entry.start!, entry.start! + entry.size] : []));
+    const inner = entries.flatMap((entry) =>
+      entry.size && !entry.computed ? [entry.start!, entry.start! + entry.size] : [],
+    );
     const cuts = [...new Set([start, ...inner.filter((at) => at > start && at < end), end])].sort((a, b) => a - b);
     const parts = cuts.slice(1).map((to, number) => content.subarray(cuts[number]! - start, to - start));
     const expected = parts.flatMap((part) => referenceChunks(part, coding));

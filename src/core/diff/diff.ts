@@ -1,7 +1,7 @@
 // The conductor of `hexz diff`: what two archives have in common, by chunk and by file. Reads index pages and trees,
 // never a block: a content is its chunks' digests (docs/design.md, "Diff").
 
-import type { Entry } from "../format/entry.ts";
+import type { Derived, Entry } from "../format/entry.ts";
 import type { ByteString } from "../format/path.ts";
 import type { Stream } from "../format/root.ts";
 import type { Archive } from "../read/archive.ts";
@@ -67,8 +67,11 @@ function sameCuts({ root: { coding: a } }: Archive, { root: { coding: b } }: Arc
 type Holder = (Entry | Stream) & { readonly start: number; readonly size: number };
 
 function hasContent(one: Entry | Stream): one is Holder {
-  return isStream(one) || one.type === "file";
+  return isStream(one) || (one.type === "file" && one.computed !== true);
 }
+
+/** A file whose content is computed when it is read: its bytes have no chunks. */
+const isComputed = (one: Entry | Stream): one is Entry => !isStream(one) && one.computed === true;
 
 /** One comparison of two trees. */
 class FileComparison {
@@ -144,8 +147,28 @@ class FileComparison {
     if (b === undefined && a !== undefined) this.#removed.push(this.#single(a, "a"));
     if (a === undefined || b === undefined) return;
     if (hasContent(a) && hasContent(b)) this.#contents(a, b);
+    else if (isComputed(a) || isComputed(b)) this.#computed(a, b);
     else if (!hasContent(a) && !hasContent(b) && sameSpecial(a as Entry, b as Entry)) this.#equal(a, b);
     else this.#changed.push({ a, b, changes: this.#otherType(a, b) });
+  }
+
+  /** Two contents that are not both stored: equal when they are computed alike from the same bytes. */
+  #computed(a: Entry | Stream, b: Entry | Stream): void {
+    const isFile = (one: Entry | Stream) => isComputed(one) || hasContent(one);
+    if (!isFile(a) || !isFile(b)) this.#changed.push({ a, b, changes: this.#otherType(a, b) });
+    else if (a.size !== b.size) this.#changed.push({ a, b });
+    else if (this.#computedAlike(a, b)) this.#equal(a, b);
+    else this.#undecided.push(b);
+  }
+
+  #computedAlike(a: Entry | Stream, b: Entry | Stream): boolean {
+    if (!isComputed(a) || !isComputed(b) || a.derived === undefined || b.derived === undefined) return false;
+    if (a.derived.method !== b.derived.method || a.derived.parameter !== b.derived.parameter) return false;
+    const rangeOf = ({ from: { start, size } }: Derived, side: "a" | "b") => {
+      this.#archives[side].checkRange("a container", start, size);
+      return this.#numbers.slice(this.#runs[side], start, size);
+    };
+    return sameElements(rangeOf(a.derived, "a"), rangeOf(b.derived, "b"));
   }
 
   /** Of two entries that are not both files. */
