@@ -34,7 +34,7 @@ test.each([...NAMES, "show"])("hexz %s --help has synopsis, options with default
   expect(stdout).toMatch(/^Usage: hexz /);
   expect(stdout).toContain("--json");
   // These read and write too little for progress.
-  if (name !== "keygen" && name !== "sign") expect(stdout).toMatch(/default:\s+"auto"/);
+  if (!["keygen", "sign", "keys"].includes(name)) expect(stdout).toMatch(/default:\s+"auto"/);
   expect(stdout).toMatch(/\nExample:\n {2}hexz /);
   expect(stdout).not.toMatch(/--train-dict|--remote-parents/);
   expect(hexz(["help", name]).stdout).toBe(stdout);
@@ -132,7 +132,7 @@ test("a missing archive is exit code 3, also as a document", () => {
     diff: [missing],
     sign: [missing],
   };
-  for (const name of NAMES.filter((known) => !["pack", "cat", "keygen"].includes(known))) {
+  for (const name of NAMES.filter((known) => !["pack", "cat", "keygen", "keys"].includes(known))) {
     const { code, document } = hexzJson([name, missing, ...(otherArguments[name] ?? [])]);
     expect([name, code, document.error.code]).toEqual([name, 3, "not_found"]);
     expect(Object.keys(document)).toEqual(["error"]);

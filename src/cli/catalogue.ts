@@ -123,13 +123,18 @@ export const GROUPS: readonly { readonly title: string; readonly commands: reado
         summary: "prove that an archive is what somebody signed",
         load: async () => (await import("./commands/verify.ts")).verify,
       },
+      {
+        name: "keys",
+        summary: "who can open an encrypted archive",
+        load: async () => (await import("./commands/keys.ts")).keys,
+      },
     ],
   },
 ];
 
 export const LATER_COMMANDS: ReadonlySet<string> = new Set(
   (
-    "build analyze predict overlay keys repair mount " +
+    "build analyze predict overlay repair mount " +
     "unmount serve boot install snap checkout status shell remote push pull bench doctor"
   ).split(" "),
 );

@@ -103,6 +103,19 @@ meanwhile is \`changed\`, exit code 3.
 
 \`--json\` adds to the document of \`pack\`: \`copied_blocks {count, stored_bytes}, modified_blocks, modified_bytes, recut_bytes, overlay_deleted\`.`,
 
+  keys: `Slots are numbered from 0, as \`list\` shows them; removing one renumbers those behind it. \`list\` needs no key, the others need one that
+opens the archive: \`--identity\`, \`--password-file\`, HEXZ_PASSWORD or the terminal. New slots are for the \`--recipient\`s, and for the password of
+\`--new-password-file\` or, where neither is given, of the terminal. An archive has at most 64 slots, 4 of them for passwords. There is no
+slot to remove: exit code 2; the last one is never removed.
+
+Only the key slots are rewritten, in place and one copy after the other: no data is touched, the archive id and signatures stay, and an interruption
+leaves an archive that opens with the old or with the new keys (\`check\` tells; the same command again completes it). The archive
+key stays as well: whoever had a slot may have kept it, and can read what an old copy of the file and this one hold.
+\`flatten --recipient\` makes a copy under a new key.
+
+\`--json\`: \`path, encrypted, key_slots [{slot, kind}], remark\`; \`kind\` is \`passphrase\`, \`x25519\`, \`post-quantum\` or the name of an age stanza that
+nothing here opens.`,
+
   inspect: `Reads the end of the file once, twice where the root is long; the lists need the pages that they show.
 
 \`--json\`: \`path, version, archive_id, content_id, states, compression, engine, level, block_size, chunking {method, min, avg, max},
@@ -110,7 +123,8 @@ variable_blocks, encrypted, key_slots, signed, signatures, has_dictionary, origi
 entries {files, directories, symlinks, other}, streams [{name, size}], parents [{id, hint, found}], parent_paths, index {pages,
 depth, offset}, chunks {…}, blocks {…}, metadata, note, created\`. \`level\` is null where the codec has none; \`index.offset\` is where
 the root page begins, which is the top of the index; \`chunks.zero\` counts runs of any one byte value; \`directories\` counts
-the root; \`original_size\` counts a hard link once.
+the root; \`original_size\` counts a hard link once. Of an encrypted archive without a key there are only \`path, version, encrypted,
+key_slots [{slot, kind}]\`, and nothing is asked for.
 
 \`--entries\` adds \`entry_list [{path, type, size, mode, mtime, uid, gid, user, group, target, hard_link, device major, minor, xattrs
 [names], metadata}]\`; what is not known is null. \`--blocks\` adds \`block_list [{offset, stored, plain, codec, parent}]\`, \`parent\` 0 for

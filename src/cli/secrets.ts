@@ -75,13 +75,18 @@ export function secretsFrom(options: SecretOptions): AskSecrets {
   };
 }
 
-/** The password of something new: typed twice on the terminal where none is given. @throws HexzError `password_missing` */
-export async function newPassword(options: SecretOptions): Promise<string> {
-  const given = givenPassword(options);
+/**
+ * The password of something new: typed twice on the terminal where none is given.
+ * @param environment whether HEXZ_PASSWORD may be it
+ * @throws HexzError `password_missing`
+ */
+export async function newPassword(options: SecretOptions, { environment = true } = {}): Promise<string> {
+  const { passwordFile } = options;
+  const given = environment || passwordFile !== undefined ? givenPassword(options) : undefined;
   if (given !== undefined) return given;
   if (!canPrompt()) {
     throw new HexzError("password_missing", "no password was given to encrypt with", {
-      hint: "--password-file FILE or HEXZ_PASSWORD",
+      hint: environment ? "--password-file FILE or HEXZ_PASSWORD" : "--new-password-file FILE or --recipient KEY",
     });
   }
   const password = await promptSecret("New password: ");

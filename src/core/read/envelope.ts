@@ -8,6 +8,7 @@ import type { AskSecrets, Secrets, SlotKind } from "../crypto/secrets.ts";
 import { createSegmentCipher } from "../crypto/segments.ts";
 import type { DigestOf } from "../digest.ts";
 import { decodeEnvelopeHead, ENVELOPE_HEAD_LENGTH, segmentCount, segmentsStart } from "../format/envelope.ts";
+import { decodeHead, HEAD_LENGTH } from "../format/head.ts";
 import type { RangeSource } from "../source/source.ts";
 import { type Io, waitIo } from "./io.ts";
 
@@ -30,7 +31,12 @@ export interface Envelope {
 /** Length of a slot area as most archives have it: one read takes both along. */
 const USUAL_AREA = 16_384;
 
-/** The head and the slot areas. */
+/** The head and the slot areas; undefined of a plain archive. */
+export function* lockedIo(file: RangeSource, digestOf: DigestOf): Io<EnvelopeStart | undefined> {
+  const [head] = yield [{ source: file, start: 0, end: Math.min(file.size, HEAD_LENGTH) }];
+  return decodeHead(head!, file.name, digestOf) === "plain" ? undefined : yield* envelopeStartIo(file, digestOf);
+}
+
 function* envelopeStartIo(file: RangeSource, digestOf: DigestOf): Io<EnvelopeStart> {
   const usual = Math.min(file.size, segmentsStart(USUAL_AREA));
   let [bytes] = yield [{ source: file, start: 0, end: usual }];
