@@ -2,10 +2,18 @@
 // "Containers"). Contents of members are ranges of the address space; what stands between them is in the list, headers
 // of a tar as differences to earlier ones.
 
-import { ByteReader, ByteWriter, equalBytes } from "../bytes.ts";
+import { ByteReader, ByteWriter } from "../bytes.ts";
 import { HexzError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
-import { MOST_TAR_SIZE, putTarChecksum, putTarSize, TAR_BLOCK } from "./tar-block.ts";
+import {
+  copyTarChecksum,
+  hasTarChecksum,
+  hasTarSize,
+  MOST_TAR_SIZE,
+  putTarChecksum,
+  putTarSize,
+  TAR_BLOCK,
+} from "./tar-block.ts";
 
 export type Piece =
   | { readonly bytes: Uint8Array }
@@ -59,6 +67,8 @@ export class PieceListEncoder {
   readonly #blocks = new Blocks();
   /** When a block of each sort came last, by count. */
   readonly #lastOf = new Map<string, number>();
+  /** What a block is like before its edits. */
+  readonly #expected = new Uint8Array(TAR_BLOCK);
   #position = 0;
   #rangeEnd = 0;
   #size: number | undefined;
@@ -107,24 +117,16 @@ export class PieceListEncoder {
     const last = this.#lastOf.get(sort);
     const distance = last === undefined ? Number.POSITIVE_INFINITY : this.#blocks.count - last;
     const back = distance <= MOST_BACK ? distance : 0;
-    const expected = this.#blocks.at(back)!.slice();
+    const expected = this.#expected;
+    expected.set(this.#blocks.at(back)!);
     let flags = 0;
-    if (size !== undefined && size <= MOST_TAR_SIZE) {
-      const sized = expected.slice();
-      putTarSize(sized, size);
-      const summed = block.slice();
-      putTarSize(summed, size);
-      if (equalBytes(summed, block)) {
-        flags |= HAS_SIZE;
-        expected.set(sized);
-      }
+    if (size !== undefined && hasTarSize(block, size)) {
+      flags |= HAS_SIZE;
+      putTarSize(expected, size);
     }
-    const summed = block.slice();
-    putTarChecksum(summed);
-    if (equalBytes(summed, block)) {
+    if (hasTarChecksum(block)) {
       flags |= SUMMED;
-      // Equal there: no edits.
-      expected.set(block.subarray(148, 156), 148);
+      copyTarChecksum(block, expected);
     }
     this.#head(KIND.block, flags, padded);
     this.pending.varint(back);

@@ -33,6 +33,31 @@ export function putTarSize(block: Uint8Array, size: number): void {
 /** The largest size that putTarSize can set. */
 export const MOST_TAR_SIZE = 8 ** SIZE.digits - 1;
 
+/** Whether putTarSize would change nothing. */
+export function hasTarSize(block: Uint8Array, size: number): boolean {
+  return size >= 0 && size <= MOST_TAR_SIZE && hasOctal(block, SIZE, size);
+}
+
+function hasOctal(block: Uint8Array, { start, digits }: typeof SIZE, value: number): boolean {
+  const text = value.toString(8).padStart(digits, "0");
+  for (let at = 0; at < digits; at++) if (block[start + at] !== text.charCodeAt(at)) return false;
+  return true;
+}
+
+/** Whether putTarChecksum would change nothing. */
+export function hasTarChecksum(block: Uint8Array): boolean {
+  const [nul, space] = CHECKSUM_END;
+  return (
+    block[CHECKSUM.end - 2] === nul &&
+    block[CHECKSUM.end - 1] === space &&
+    hasOctal(block, CHECKSUM, tarChecksums(block).unsigned)
+  );
+}
+
+export function copyTarChecksum(from: Uint8Array, to: Uint8Array): void {
+  for (let at = CHECKSUM.start; at < CHECKSUM.end; at++) to[at] = from[at]!;
+}
+
 /** Sets the checksum in its usual form: six octal digits, NUL, space. */
 export function putTarChecksum(block: Uint8Array): void {
   putOctal(block, CHECKSUM, tarChecksums(block).unsigned);

@@ -45,7 +45,11 @@ const TYPE_AT = 156;
 const MAGIC_AT = 257;
 const STAR_MAGIC_AT = 508;
 
-export const isZeroBlock = (block: Uint8Array): boolean => block.every((byte) => byte === 0);
+/** Whether all bytes are zero. */
+export function isZero(bytes: Uint8Array): boolean {
+  for (let at = 0; at < bytes.length; at++) if (bytes[at] !== 0) return false;
+  return true;
+}
 
 /** Up to the first NUL. */
 export function textField(bytes: Uint8Array): ByteString {
@@ -59,15 +63,20 @@ export function textField(bytes: Uint8Array): ByteString {
  */
 export function numberField(bytes: Uint8Array, what: string): number {
   if (bytes[0]! >= 0x80) return binaryNumber(bytes, what);
-  const digits =
-    byteStringOf(bytes)
-      .split(/[\0 ]+/)
-      .find((part) => part !== "") ?? "";
-  if (!/^[0-7]*$/.test(digits)) {
-    throw new HexzError("invalid", `${what} is ${JSON.stringify(digits)}, which is no octal number`);
+  let at = 0;
+  while (at < bytes.length && isBlank(bytes[at]!)) at++;
+  let value = 0;
+  for (; at < bytes.length && !isBlank(bytes[at]!); at++) {
+    const digit = bytes[at]! - 0x30;
+    if (digit < 0 || digit > 7) {
+      throw new HexzError("invalid", `${what} is ${JSON.stringify(textField(bytes))}, which is no octal number`);
+    }
+    value = value * 8 + digit;
   }
-  return digits === "" ? 0 : checkSafe(Number.parseInt(digits, 8), what);
+  return checkSafe(value, what);
 }
+
+const isBlank = (byte: number): boolean => byte === 0 || byte === 0x20;
 
 /** Two's complement, big endian; the first bit says that it is binary. */
 function binaryNumber(bytes: Uint8Array, what: string): number {

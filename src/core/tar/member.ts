@@ -39,8 +39,12 @@ const FIELDS: ReadonlySet<string> = new Set([
   "SCHILY.devminor",
 ]);
 
+/** What a path has that is not one of an archive as it is. */
+const UNUSUAL = /\0|\/$|(?:^|\/)\.{0,2}(?:\/|$)/;
+
 /** A path of a tar as one of an archive, or why it cannot be: an absolute one loses its slash, `.` means nothing. */
 export function safePath(path: ByteString): { path: ByteString } | { problem: string } {
+  if (!UNUSUAL.test(path)) return { path };
   if (path.includes("\0")) return { problem: "its name has a NUL byte" };
   const components = path.split("/").filter((component) => component !== "" && component !== ".");
   if (components.includes("..")) return { problem: 'its name has ".."' };

@@ -6,7 +6,7 @@ import { HexzError } from "../errors.ts";
 import type { ByteString } from "../format/path.ts";
 import { TAR_BLOCK } from "../format/tar-block.ts";
 import { checkLimit, LIMITS } from "../limits.ts";
-import { decodeTarHeader, isZeroBlock, type TarHeader, textField } from "./header.ts";
+import { decodeTarHeader, isZero, type TarHeader, textField } from "./header.ts";
 import { decodePax, type PaxRecord, XATTR } from "./pax.ts";
 import {
   checkedMap,
@@ -40,6 +40,8 @@ const WITHOUT_CONTENT = new Set(["1", "2", "3", "4", "5", "6"]);
 
 /** Takes a block of what is being put together over several; returns a member, or whether it was the last. */
 type Collect = (block: Uint8Array) => TarMember | boolean;
+const NO_RECORDS = new Map<ByteString, ByteString>();
+const NO_GLOBAL = new Set<ByteString>();
 /** Global records of a tar. */
 const MOST_GLOBAL = 10_000;
 
@@ -90,7 +92,7 @@ export class TarParser {
       this.#collecting = undefined;
       return done === true ? undefined : done;
     }
-    if (isZeroBlock(block)) {
+    if (isZero(block)) {
       if (!this.isInside) return "end";
       throw new HexzError("invalid", `the tar ${this.#name} ends at ${at} behind an extended header`, { data: { at } });
     }
@@ -203,8 +205,9 @@ export class TarParser {
   }
 
   #member(header: TarHeader, at: number, storedSize: number, sparse?: SparseMap, name?: ByteString): TarMember {
-    const records = new Map(this.#global);
-    const global = new Set(records.keys());
+    const hasRecords = this.#global.size + this.#local.length > 0;
+    const records = hasRecords ? new Map(this.#global) : NO_RECORDS;
+    const global = hasRecords ? new Set(records.keys()) : NO_GLOBAL;
     for (const [key, value] of this.#local) {
       global.delete(key);
       if (key.startsWith("GNU.sparse.")) continue;

@@ -42,6 +42,7 @@ export class UnorderedEntries {
   readonly #entries: RecordSorter;
   readonly #warn: (warning: Warning) => void;
   readonly #sorters: RecordSorter[] = [];
+  readonly #record = new ByteWriter(1024);
   #count = 0;
   #hasLinks = false;
 
@@ -61,12 +62,13 @@ export class UnorderedEntries {
 
   /** @param content of a file that is no hard link */
   add(entry: Entry, content: ContentRange | undefined): void {
-    const { hardLink, ...own } = entry;
-    const record = new ByteWriter(128).u8(hardLink === undefined ? 0 : 1);
-    if (hardLink === undefined) writeCheckedRecord(record, own, content);
+    const record = this.#record;
+    record.clear();
+    if (entry.hardLink === undefined) writeCheckedRecord(record.u8(0), entry, content);
     else {
+      const { hardLink, ...own } = entry;
       this.#hasLinks = true;
-      writeCheckedRecord(record.name(hardLink), own, NO_CONTENT);
+      writeCheckedRecord(record.u8(1).name(hardLink), own, NO_CONTENT);
     }
     this.#entries.add(entry.path, this.#count++, record.take());
   }

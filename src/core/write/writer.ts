@@ -170,8 +170,9 @@ export class ArchiveWriter {
    */
   async addEntry(entry: Entry, content?: ContentRange): Promise<void> {
     this.#paths.check(entry.path);
+    if (this.#unordered !== undefined) return this.#add(entry, content);
     await this.#pipeline.ready();
-    if (entry.hardLink === undefined || this.#unordered !== undefined) return this.#add(entry, content);
+    if (entry.hardLink === undefined) return this.#add(entry, content);
     const linked = this.#linkable.get(entry.hardLink);
     if (linked === undefined) {
       throw new HexzError(

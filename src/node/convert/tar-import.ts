@@ -7,6 +7,7 @@ import { displayName } from "../../core/format/path.ts";
 import type { ContentRange } from "../../core/format/record.ts";
 import { TAR_BLOCK } from "../../core/format/tar-block.ts";
 import { LIMITS } from "../../core/limits.ts";
+import { isZero } from "../../core/tar/header.ts";
 import { entryOfMember, globalMetadata } from "../../core/tar/member.ts";
 import { type TarMember, TarParser } from "../../core/tar/parser.ts";
 import type { ContentInput } from "../../core/write/content-input.ts";
@@ -26,7 +27,6 @@ export interface TarImport {
 }
 
 const NO_CONTENT: ContentRange = { start: 0, size: 0, sparse: false };
-const isZero = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0);
 
 /** Reads all of a tar. @throws HexzError `invalid`, `damaged`, `truncated`, `limit_exceeded` */
 export async function importTar(options: TarImport, context: ImportContext): Promise<void> {
@@ -157,8 +157,7 @@ class TarReader {
     if (converted.entry === undefined || problem !== undefined) return;
     const entry = this.#options.place?.(converted.entry) ?? converted.entry;
     const isOwn = entry.type === "file" && entry.hardLink === undefined;
-    const added = this.#context.writer.addEntry(entry, isOwn ? content : undefined);
-    await added;
+    await this.#context.writer.addEntry(entry, isOwn ? content : undefined);
   }
 
   #pathProblem(entry: Entry, name: string) {
@@ -186,7 +185,8 @@ class TarReader {
     if (sparse === undefined) encoder.range(content.start, storedSize);
     else for (const { offset, length } of sparse.runs) encoder.range(content.start + offset, length);
     const padding = -storedSize & (TAR_BLOCK - 1);
-    const bytes = await this.#input.peek(padding);
+    const pending = this.#input.peek(padding);
+    const bytes = pending instanceof Uint8Array ? pending : await pending;
     this.#padded = padding > 0 && bytes.length === padding && isZero(bytes);
     if (!this.#padded) encoder.bytes(bytes);
     this.#input.skip(bytes.length);
