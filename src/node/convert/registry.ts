@@ -9,13 +9,14 @@ import { qcow2, toQcow2 } from "./qcow2.ts";
 import { raw } from "./raw.ts";
 import { tar } from "./tar.ts";
 import { toTar } from "./to-tar.ts";
+import { webdataset } from "./webdataset.ts";
 
-export const IMPORTS: readonly ImportFormat[] = [tar, hdf5, qcow2];
+export const IMPORTS: readonly ImportFormat[] = [tar, webdataset, hdf5, qcow2];
 export const EXPORTS: readonly ExportFormat[] = [raw, toTar, original, toQcow2];
 
 /** What later versions will know. */
 const LATER = {
-  from: ["webdataset", "hexz1", "safetensors", "gguf"],
+  from: ["hexz1", "safetensors", "gguf"],
   to: ["hexz1"],
 };
 

@@ -23,7 +23,9 @@ export interface TarImport {
   readonly name: string;
   readonly format: "tar" | "webdataset";
   /** Changes an entry before it is added. */
-  readonly place?: (entry: Entry) => Entry;
+  readonly place?: (entry: Entry, member: TarMember) => Entry;
+  /** What is to be recorded of the container at the end. */
+  readonly summary?: () => Record<string, unknown>;
 }
 
 const NO_CONTENT: ContentRange = { start: 0, size: 0, sparse: false };
@@ -84,10 +86,11 @@ class TarReader {
       this.#list.flush();
       if (member !== undefined) await this.#member(member);
     }
-    const { format, name } = this.#options;
+    const { format, name, summary } = this.#options;
     const { global } = this.#parser;
-    const metadata = global.size === 0 ? {} : { metadata: { pax: globalMetadata(global) } };
-    await this.#list.finish(this.#context.writer, { format, name, ...metadata });
+    const metadata = { ...summary?.(), ...(global.size === 0 ? {} : { pax: globalMetadata(global) }) };
+    const about = { format, name, ...(Object.keys(metadata).length === 0 ? {} : { metadata }) };
+    await this.#list.finish(this.#context.writer, about);
   }
 
   close(): void {
@@ -155,7 +158,7 @@ class TarReader {
     }
     const content = await this.#store(member);
     if (converted.entry === undefined || problem !== undefined) return;
-    const entry = this.#options.place?.(converted.entry) ?? converted.entry;
+    const entry = this.#options.place?.(converted.entry, member) ?? converted.entry;
     const isOwn = entry.type === "file" && entry.hardLink === undefined;
     await this.#context.writer.addEntry(entry, isOwn ? content : undefined);
   }
