@@ -10,6 +10,7 @@ import type { Archive } from "../../core/read/archive.ts";
 import type { Calling, CommandSpec } from "../catalogue.ts";
 import { EXIT } from "../exit-codes.ts";
 import { blockFigures, chunkFigures, codecName, levelOf, ratioOf } from "../figures.ts";
+import { format1Fields, surveyOf } from "../inspect-format1.ts";
 import { entryDocument, entryLine, streamLine } from "../listing.ts";
 import { openArgument, openToLook } from "../open.ts";
 import { ENGINE, JSON_OPTION, LATER_READING, PROGRESS, QUIET, refuseLater, SILENT } from "../options.ts";
@@ -41,29 +42,31 @@ type Options = ReturnType<ReturnType<typeof define>["opts"]>;
 
 /** The document without the lists. @param path the archive as it was named */
 async function documentOf(archive: Archive, path: string) {
-  const { root, endMark } = archive;
-  const { coding, counts } = root;
+  const { root, format1 } = archive;
+  const survey = await surveyOf(archive);
+  const { coding } = root;
+  const counts = survey?.counts ?? root.counts;
   const metadata = await archive.metadata();
   const parents = [];
   for (const [number, { id, hint }] of root.parents.entries()) {
     const found = (await archive.run(archive.stores.tryStore(number + 1))) !== undefined;
-    parents.push({ id: hexOf(id), hint, found });
+    parents.push({ id: format1 === undefined ? hexOf(id) : null, hint, found });
   }
   return {
     path,
-    version: 2,
+    version: archive.version,
     archive_id: archive.idText,
-    content_id: hexOf(root.contentId),
+    content_id: format1 === undefined ? hexOf(root.contentId) : null,
     states: root.state,
     compression: codecName(coding.codec),
-    engine: coding.encoder,
-    level: levelOf(coding),
+    engine: format1 === undefined ? coding.encoder : null,
+    level: format1 === undefined ? levelOf(coding) : null,
     block_size: coding.blockSize,
     chunking: { method: coding.chunking, ...coding.sizes },
     variable_blocks: coding.chunking === "cdc",
     encrypted: archive.envelope !== undefined,
     key_slots: slotDocuments(archive.envelope?.kinds ?? []),
-    signed: endMark.signatures !== undefined,
+    signed: format1 === undefined && archive.endMark.signatures !== undefined,
     signatures: (await archive.signatures()).map(({ publicKey }) => ({ public_key: hexOf(publicKey) })),
     has_dictionary: false,
     original_size: counts.originalSize,
@@ -79,12 +82,17 @@ async function documentOf(archive: Archive, path: string) {
     parents,
     parent_paths: root.parents.map(({ hint }) => hint),
     // the root page is the top of the index
-    index: { pages: root.index.pageCount, depth: root.index.depth, offset: endMark.root.offset },
+    index: {
+      pages: root.index.pageCount,
+      depth: root.index.depth,
+      offset: format1?.opened.header.indexOffset ?? archive.endMark.root.offset,
+    },
     chunks: chunkFigures(counts),
     blocks: blockFigures(counts),
     metadata,
     note: textOrNull(metadata.note),
     created: textOrNull(metadata.created),
+    ...format1Fields(archive, survey),
   };
 }
 
@@ -106,11 +114,8 @@ function summaryLines(document: Document): string[] {
   const { chunks, blocks, chunking, entries, index } = document;
   const level = document.level === null ? "" : ` level ${document.level}`;
   const rows: [string, string][] = [
-    ["format", `version ${document.version}, state ${document.states}`],
-    ["archive id", document.archive_id ?? "none"],
-    ["content id", document.content_id],
+    ["format", `version ${document.version}${document.version === 1 ? "" : `, state ${document.states}`}`],
     ["compression", `${document.compression}${level}, blocks of ${formatSize(document.block_size)}`],
-    ["engine", document.engine],
     [
       "chunking",
       chunking.method === "fixed"
@@ -123,6 +128,9 @@ function summaryLines(document: Document): string[] {
       `${formatSize(document.compressed_size)} (${document.compressed_size}), ${document.compression_ratio.toFixed(2)} to 1`,
     ],
   ];
+  if (document.engine !== null) rows.splice(1, 0, ["engine", document.engine]);
+  if (document.content_id !== null) rows.splice(1, 0, ["content id", document.content_id]);
+  if (document.archive_id !== null) rows.splice(1, 0, ["archive id", document.archive_id]);
   for (const { name, size } of document.streams) rows.push([`stream ${name}`, `${formatSize(size)} (${size})`]);
   const kinds = Object.entries(entries).filter(([, count]) => count > 0);
   rows.push(["entries", kinds.map(([kind, count]) => `${count} ${kind}`).join(", ") || "none"]);
@@ -140,7 +148,7 @@ function summaryLines(document: Document): string[] {
   rows.push(["index", `${index.pages} pages, ${index.depth} levels below the root`]);
   rows.push(["encrypted", encryptedText(document.key_slots)], ["signed", document.signed ? "yes" : "no"]);
   for (const { public_key: key } of document.signatures) rows.push(["  by", `${key} (hexz verify proves it)`]);
-  for (const { id, hint } of document.parents) rows.push(["parent", `${hint} (${id})`]);
+  for (const { id, hint } of document.parents) rows.push(["parent", id === null ? hint : `${hint} (${id})`]);
   if (document.note !== null) rows.push(["note", document.note]);
   if (document.created !== null) rows.push(["created", document.created]);
   return [`${document.path}`, ...rows.map(([key, value]) => `  ${key.padEnd(16)}${value}`)].map(printable);

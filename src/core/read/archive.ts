@@ -151,7 +151,10 @@ export class Archive {
     else {
       const { ciphers } = machinery;
       opened = await runAsync(openParts(found, { context, ciphers, findParent, secrets }), signal);
-      if (secrets !== undefined) await opened.stores.prepare();
+      // Single reads may not wait for a key.
+      if (secrets !== undefined && ciphers.sync !== undefined && found.source.readSync !== undefined) {
+        await opened.stores.prepare();
+      }
     }
     const archive = new Archive(opened, context, machinery, options);
     if (requireSignedBy.length > 0 && archive.version === 1) {
@@ -365,6 +368,8 @@ export class Archive {
 
   /** Who has signed this state, and whether that is so. In the end that was read to open the archive, as a rule. */
   async signatures(): Promise<CheckedSignature[]> {
+    // Those of format 1 say nothing about a state: see `verifyFormat1`.
+    if (this.format1 !== undefined) return [];
     return this.checkSignatures(await this.run(readSignatures(this.context, this.endMark)));
   }
 
