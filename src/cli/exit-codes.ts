@@ -37,6 +37,7 @@ export const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   device_refused: EXIT.bad,
   password_wrong: EXIT.bad,
   untrusted: EXIT.bad,
+  original_differs: EXIT.bad,
   not_found: EXIT.outside,
   permission: EXIT.outside,
   no_space: EXIT.outside,

@@ -61,8 +61,11 @@ Every byte is verified before it is written; after damage the output ends, with 
 
   check: `\`--sample\` takes a percentage or a size; it is spread evenly over the content. Index and tree are checked in any case.
 
-\`--json\`: \`ok, checked_bytes, sampled, problems [{code, where, path, start, end, message}]\`; \`sampled\` is null or the sample as
-asked. Exit code 1 when something is wrong, also where the file is no archive at all: then \`problems\` says so.`,
+Of format 1, \`warnings\` say what is as it was written and worth knowing: where a release of the original reads other bytes than were
+packed (\`original_differs\`), what a signature does not cover, streams longer than their blocks.
+
+\`--json\`: \`ok, checked_bytes, sampled, problems [{code, where, path, start, end, message}], warnings [as problems]\`; \`sampled\` is null or
+the sample as asked. Exit code 1 when something is wrong, also where the file is no archive at all: then \`problems\` says so.`,
 
   keygen: `\`private.key\` is for its owner only (mode 0600). Both files are 32 raw bytes, as the original's. Existing files are never replaced: exit
 code 2. \`--json\`: \`private_key_path, public_key_path, public_key\` (hexadecimal).`,
@@ -125,6 +128,10 @@ depth, offset}, chunks {…}, blocks {…}, metadata, note, created\`. \`level\`
 the root page begins, which is the top of the index; \`chunks.zero\` counts runs of any one byte value; \`directories\` counts
 the root; \`original_size\` counts a hard link once. Of an encrypted archive without a key there are only \`path, version, encrypted,
 key_slots [{slot, kind}]\`, and nothing is asked for.
+
+Of format 1 the figures are counted: all pages of the index are read, and no block. What it does not have is null
+(\`archive_id, content_id, engine, level\`); added is what the original prints: \`has_primary, has_secondary, index_offset, primary_pages,
+secondary_pages, block_stats {data_blocks, data_bytes, parent_ref_blocks, parent_ref_bytes, zero_blocks, zero_bytes}\`.
 
 \`--entries\` adds \`entry_list [{path, type, size, mode, mtime, uid, gid, user, group, target, hard_link, device major, minor, xattrs
 [names], metadata}]\`; what is not known is null. \`--blocks\` adds \`block_list [{offset, stored, plain, codec, parent}]\`, \`parent\` 0 for

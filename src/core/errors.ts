@@ -24,6 +24,7 @@ export const ERROR_CODES = {
   device_refused: "a device node was left out",
   password_wrong: "the password or identity does not open the archive",
   untrusted: "no signature by a required key",
+  original_differs: "an original program reads other bytes than were packed",
   /** the outside failed */
   not_found: "a file is missing",
   permission: "the system denied access",

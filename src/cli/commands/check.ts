@@ -81,7 +81,8 @@ async function checkParents(archive: Archive, options: Options, checkOptions: Ch
 
 function joined(a: CheckResult, b: CheckResult): CheckResult {
   const problems = [...a.problems, ...b.problems];
-  return { ok: a.ok && b.ok, checkedBytes: a.checkedBytes + b.checkedBytes, problems };
+  const warnings = [...a.warnings, ...b.warnings];
+  return { ok: a.ok && b.ok, checkedBytes: a.checkedBytes + b.checkedBytes, problems, warnings };
 }
 
 async function run(path: string, options: Options, calling: Calling): Promise<void> {
@@ -96,15 +97,17 @@ async function run(path: string, options: Options, calling: Calling): Promise<vo
     // What cannot even be opened was checked all the same.
     if (!(error instanceof HexzError) || EXIT_CODES[error.code] !== EXIT.bad) throw error;
     const { code, message } = error;
-    result = { ok: false, checkedBytes: 0, problems: [{ code, where: "archive", message }] };
+    result = { ok: false, checkedBytes: 0, problems: [{ code, where: "archive", message }], warnings: [] };
   } finally {
     progress.end();
   }
-  const { ok, checkedBytes, problems } = result;
+  const { ok, checkedBytes, problems, warnings } = result;
   if (options.json === true) {
     const found = problems.map(problemDocument);
-    await printDocument({ ok, checked_bytes: checkedBytes, sampled: sample ?? null, problems: found });
+    const told = warnings.map(problemDocument);
+    await printDocument({ ok, checked_bytes: checkedBytes, sampled: sample ?? null, problems: found, warnings: told });
   } else {
+    for (const warning of warnings) printNote(`hexz: warning: ${problemText(warning)}`);
     for (const problem of problems) printNote(`hexz: problem: ${problemText(problem)}`);
     const extent = sample === undefined ? "" : `, a sample of ${sample}`;
     const verdict = ok ? "good" : "bad";

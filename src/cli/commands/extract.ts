@@ -90,7 +90,8 @@ async function loneContent(archive: Archive): Promise<FileContent | undefined> {
     if (archive.ownStreams.length + files + directories + symlinks + other !== 1) return undefined;
     return { file: await archive.file(stream.name), sparse: stream.sparse };
   }
-  if (files !== 1 || directories > 1 || symlinks + other > 0) return undefined;
+  // A manifest of format 1 is a directory's, with one file too.
+  if (archive.version === 1 || files !== 1 || directories > 1 || symlinks + other > 0) return undefined;
   for await (const entry of archive.entries()) {
     // the directory of a packed directory has its own metadata, the one around packed files has none
     if (entry.type === "directory" && entry.mode !== undefined) return undefined;

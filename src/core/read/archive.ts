@@ -212,8 +212,10 @@ export class Archive {
    */
   get ownStreams(): readonly Stream[] {
     if (this.format1 === undefined) return this.streams;
-    const own = this.format1.manifest === undefined ? this.streams.filter(({ size }) => size > 0) : [];
-    return own.length === 0 && this.format1.manifest === undefined ? this.streams.slice(0, 1) : own;
+    const { manifest, problem } = this.format1;
+    if (manifest !== undefined || problem !== undefined) return [];
+    const filled = this.streams.filter(({ size }) => size > 0);
+    return filled.length === 0 ? this.streams.slice(0, 1) : filled;
   }
 
   run<T>(io: Io<T>): Promise<T> {

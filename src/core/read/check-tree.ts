@@ -9,7 +9,7 @@ import { type ByteString, bytesOf, comparePaths, displayName } from "../format/p
 import type { Counts } from "../format/root.ts";
 import { storedEntries, type TreeChild } from "../format/tree-page.ts";
 import type { Archive } from "./archive.ts";
-import { type Findings, type Lost, noting } from "./findings.ts";
+import { type Findings, noting } from "./findings.ts";
 import { pagesOf, type WalkedPages } from "./page-groups.ts";
 
 export interface WalkedTree extends WalkedPages {
@@ -85,8 +85,6 @@ class EntryCheck {
   #sizeWithInner = 0;
   /** The last content that lies in no other one. Undefined when contents come in an order that hides which those are. */
   #outer: { start: number; end: number } | undefined = { start: 0, end: 0 };
-  /** Lost ranges that some content has told of. */
-  readonly #told = new Set<Lost>();
 
   constructor(archive: Archive, findings: Findings, containers: readonly Container[]) {
     this.#containers = containers;
@@ -162,24 +160,11 @@ class EntryCheck {
         this.#size += size;
       } else if (start < this.#outer.start || end > this.#outer.end) this.#outer = undefined;
     }
-    const { lost } = this.#findings;
-    for (let number = firstBehind(lost, start); number < lost.length && lost[number]!.start < end; number++) {
-      const range = lost[number]!;
-      const from = Math.max(range.start, start) - start;
-      const to = Math.min(range.end, end) - start;
-      const message = `bytes ${from} to ${to} of "${path}" are lost: ${range.error.message}`;
-      this.#findings.add({ code: range.error.code, where: "content", path, start: from, end: to, message });
-      this.#told.add(range);
-    }
+    this.#findings.tellLost(path, start, end);
   }
 
   finish(complete: boolean): void {
-    for (const range of this.#findings.lost) {
-      if (this.#told.has(range)) continue;
-      const { start, end, error } = range;
-      const message = `addresses ${start} to ${end} are lost: ${error.message}`;
-      this.#findings.add({ code: error.code, where: "content", message });
-    }
+    this.#findings.tellRest();
     if (!complete) return;
     const counts: Counts = this.#archive.root.counts;
     const compare = (what: string, found: number, said: number) => {
@@ -194,16 +179,4 @@ class EntryCheck {
       compare("bytes of content at most", this.#sizeWithInner, counts.originalSize);
     }
   }
-}
-
-/** The first range that ends behind an address. */
-function firstBehind(lost: readonly Lost[], address: number): number {
-  let low = 0;
-  let high = lost.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (lost[middle]!.end <= address) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

@@ -8,30 +8,27 @@ import { containersOf } from "../format/containers.ts";
 import { decodeHead, HEAD_LENGTH } from "../format/head.ts";
 import { encodeStreams } from "../format/root.ts";
 import type { Archive } from "./archive.ts";
-import type { Range } from "./bulk.ts";
+import { type ContentOptions, checkContent } from "./check-content.ts";
 import { checkEnvelope } from "./check-envelope.ts";
 import { checkIndex } from "./check-index.ts";
 import { BodyCheck, checkEnd, checkStateEnd } from "./check-layout.ts";
 import { checkTree, walkTree } from "./check-tree.ts";
 import { Findings, noting, type Problem } from "./findings.ts";
+import { checkFormat1 } from "./v1/check.ts";
 
 export type { Problem } from "./findings.ts";
 
-export interface CheckOptions {
-  /** Check only so many bytes of content, chosen evenly; default: all of it. */
-  readonly sampleBytes?: number;
-  readonly onProgress?: (bytes: number) => void;
-}
+export type CheckOptions = ContentOptions;
 
 export interface CheckResult {
   readonly ok: boolean;
   /** Bytes of content whose digests were checked. */
   readonly checkedBytes: number;
   readonly problems: readonly Problem[];
+  /** What is as it should be and worth knowing: where other programs read something else, what is not proven. */
+  readonly warnings: readonly Problem[];
 }
 
-/** Bytes of one piece of a sample. */
-const SAMPLE_PIECE = 1024 * 1024;
 /**
  * Checks an archive that could be opened. Damage is reported, not thrown.
  *
@@ -40,6 +37,7 @@ const SAMPLE_PIECE = 1024 * 1024;
  * @throws HexzError `io`
  */
 export async function checkArchive(archive: Archive, options: CheckOptions = {}): Promise<CheckResult> {
+  if (archive.format1 !== undefined) return checkFormat1(archive, archive.format1, options);
   const findings = new Findings();
   await noting(findings, "head", () => checkHead(archive));
   const tree = await walkTree(archive, findings);
@@ -70,7 +68,7 @@ export async function checkArchive(archive: Archive, options: CheckOptions = {})
     }
   }
   const problems = findings.problems();
-  return { ok: problems.length === 0, checkedBytes, problems };
+  return { ok: problems.length === 0, checkedBytes, problems, warnings: [] };
 }
 
 async function checkHead({ source, context }: Archive): Promise<void> {
@@ -84,30 +82,4 @@ async function checkHead({ source, context }: Archive): Promise<void> {
   }
   const kind = decodeHead(bytes, source.name, context.digestOf);
   if (kind !== "plain") throw new HexzError("invalid", `the head of ${source.name} says that it is ${kind}`);
-}
-
-/** The whole address space, or pieces of it that are spread evenly. */
-function rangesOf(size: number, sampleBytes: number | undefined): Range[] {
-  if (sampleBytes === undefined || sampleBytes >= size) return size === 0 ? [] : [{ start: 0, end: size }];
-  const length = Math.min(SAMPLE_PIECE, sampleBytes);
-  const count = length === 0 ? 0 : Math.ceil(sampleBytes / length);
-  const step = size / count;
-  return Array.from({ length: count }, (_, number) => {
-    const start = Math.floor(number * step);
-    return { start, end: Math.min(start + length, Math.floor((number + 1) * step)) };
-  });
-}
-
-async function checkContent(archive: Archive, findings: Findings, options: CheckOptions): Promise<number> {
-  let checked = 0;
-  for await (const parts of archive.bulk(rangesOf(archive.root.addressSpace, options.sampleBytes))) {
-    let good = 0;
-    for (const part of parts) {
-      if ("error" in part) findings.lose(part.start, part.end, part.error);
-      else good += part.end - part.start;
-    }
-    checked += good;
-    options.onProgress?.(good);
-  }
-  return checked;
 }

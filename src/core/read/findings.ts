@@ -30,6 +30,8 @@ export class Findings {
   readonly #problems: Problem[] = [];
   #more = 0;
   readonly lost: Lost[] = [];
+  /** Lost ranges that some content has told of. */
+  readonly #told = new Set<Lost>();
   /** Lost ranges that did not fit, and bytes in them. */
   #untold = { count: 0, bytes: 0 };
 
@@ -55,6 +57,32 @@ export class Findings {
     else this.#untold = { count: this.#untold.count + 1, bytes: this.#untold.bytes + end - start };
   }
 
+  /** Tells which bytes of a content, at addresses [start, end), are lost. */
+  tellLost(path: string, start: number, end: number): void {
+    const { lost } = this;
+    for (let number = firstBehind(lost, start); number < lost.length && lost[number]!.start < end; number++) {
+      const range = lost[number]!;
+      const from = Math.max(range.start, start) - start;
+      const to = Math.min(range.end, end) - start;
+      const message = `bytes ${from} to ${to} of "${path}" are lost: ${range.error.message}`;
+      this.add({ code: range.error.code, where: "content", path, start: from, end: to, message });
+      this.#told.add(range);
+    }
+  }
+
+  /** Tells of the lost ranges that no content has told of. */
+  tellRest(): void {
+    for (const range of this.lost) {
+      if (this.#told.has(range)) continue;
+      const { start, end, error } = range;
+      this.add({
+        code: error.code,
+        where: "content",
+        message: `addresses ${start} to ${end} are lost: ${error.message}`,
+      });
+    }
+  }
+
   /** All problems, the last one saying how many are left out. */
   problems(): Problem[] {
     const { count, bytes } = this.#untold;
@@ -64,6 +92,18 @@ export class Findings {
     if (this.#more > 0) problems.push({ ...last, where: "layout", message: `there are ${this.#more} more problems` });
     return problems;
   }
+}
+
+/** The first range that ends behind an address. */
+function firstBehind(lost: readonly Lost[], address: number): number {
+  let low = 0;
+  let high = lost.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (lost[middle]!.end <= address) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** What is not the archive's fault. */

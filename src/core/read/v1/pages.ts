@@ -9,6 +9,7 @@ import { lastAtMost } from "../search.ts";
 import type { Opened1 } from "./open.ts";
 
 export type StreamName = "main" | "auxiliary";
+export const STREAMS: readonly StreamName[] = ["main", "auxiliary"];
 
 /** A page with the places of its entries. */
 export interface Page {

@@ -10,7 +10,7 @@ import { checkLimit, LIMITS } from "../../limits.ts";
 import type { Io } from "../io.ts";
 import { DigestTable } from "./digest-table.ts";
 import type { Lineage, Member1 } from "./lineage.ts";
-import type { Page, StreamName } from "./pages.ts";
+import { type Page, STREAMS, type StreamName } from "./pages.ts";
 
 /** A stretch of a stream: zeros, or bytes of a block of some archive, or why it cannot be had. */
 export type Stretch = { readonly length: number } & (
@@ -33,8 +33,6 @@ interface Place {
   readonly stream: StreamName;
   readonly at: number;
 }
-
-const STREAMS: readonly StreamName[] = ["main", "auxiliary"];
 
 /** The block of a data entry, seen from the archive that was opened. */
 export function blockOf(member: Member1, page: Page, number: number): BlockRef {

@@ -1,0 +1,115 @@
+// Format 1 on the command line: the commands as a user runs them, on archives that the original wrote and on hostile ones.
+
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { hexz, hexzJson } from "./support/cli.ts";
+import { craftedArchives, FORMAT1, keptArchives } from "./support/format1.ts";
+import { run, temporaryDirectory } from "./support/trees.ts";
+
+const kept = (name: string) => fileURLToPath(new URL(`archives/${name}.hxz`, FORMAT1));
+const crafted = (name: string) => fileURLToPath(new URL(`crafted/${name}.hxz`, FORMAT1));
+const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
+const known = (name: string) => keptArchives.find(({ file }) => file === `${name}.hxz`)!;
+
+describe("inspect --json says what the original's inspect said of", () => {
+  const folder = new URL("inspect/", FORMAT1);
+  test.each(readdirSync(folder).filter((name) => !name.startsWith("082")))("%s", (name) => {
+    const { path: _, compression, metadata: __, ...said } = JSON.parse(readFileSync(new URL(name, folder), "utf8"));
+    const { code, document } = hexzJson(["inspect", kept(name.slice(0, -".json".length))]);
+    expect(code).toBe(0);
+    expect(document).toMatchObject(said);
+    expect(document.compression).toBe(compression.toLowerCase());
+  });
+});
+
+test("inspect lists the streams and the manifest's members, with what the conversion knew of them", () => {
+  const { document } = hexzJson(["inspect", kept("055-convert-hdf5"), "--entries", "--blocks"]);
+  expect(document.streams.map(({ name }: { name: string }) => name)).toEqual(["disk", "memory"]);
+  const beta = document.entry_list.find(({ path }: { path: string }) => path === "group/inner/beta");
+  expect(beta).toMatchObject({ type: "file", size: 8000, metadata: { dtype: "int64", shape: [1000] } });
+  expect(document.block_list.length).toBe(document.blocks.count);
+  const { code, stdout } = hexz(["inspect", kept("055-pack-zstd-dict-encrypted")]);
+  expect([code, /encrypted +yes/.test(stdout)]).toEqual([0, true]);
+});
+
+test("extract restores a tree, and a stream where there is none; cat gives any of them", () => {
+  const root = temporaryDirectory();
+  expect(hexz(["extract", kept("082-directory-thin"), "tree", "--parent-dir", "."], { cwd: root }).code).toBe(0);
+  for (const { path, sha256: digest } of known("082-directory-thin").files!) {
+    expect(sha256(readFileSync(join(root, "tree", path))), path).toBe(digest);
+  }
+  expect(hexz(["extract", kept("055-commit-thin-of-thin"), "disk.img"], { cwd: root }).code).toBe(0);
+  const { main } = known("055-commit-thin-of-thin").streams;
+  expect(sha256(readFileSync(join(root, "disk.img")))).toBe(main.sha256);
+  const tensors = known("070-checkpoint-2").tensors!;
+  expect(hexz(["extract", kept("070-checkpoint-2"), "tensors"], { cwd: root }).code).toBe(0);
+  for (const [name, { sha256: digest }] of Object.entries(tensors)) {
+    expect(sha256(readFileSync(join(root, "tensors", name))), name).toBe(digest);
+  }
+  const range = hexz(["cat", kept("070-checkpoint-2"), "layer.weight", "--range", "4001+1000"]).bytes;
+  expect(range).toEqual(readFileSync(join(root, "tensors/layer.weight")).subarray(4001, 5001));
+  expect(sha256(hexz(["cat", kept("055-pack-memory-only")]).bytes)).toBe(
+    known("055-pack-memory-only").streams.auxiliary.sha256,
+  );
+});
+
+test("a password opens it, a wrong one is exit code 1, none 2", () => {
+  const root = temporaryDirectory();
+  const { password, streams } = known("082-directory-encrypted");
+  writeFileSync(join(root, "password"), `${password}\n`);
+  const cat = (...options: string[]) =>
+    hexz(["cat", kept("082-directory-encrypted"), "disk", ...options], { cwd: root });
+  const right = cat("--password-file", "password");
+  expect([right.code, sha256(right.bytes)]).toEqual([0, streams.main.sha256]);
+  writeFileSync(join(root, "password"), "other\n");
+  const wrong = cat("--password-file", "password");
+  expect([wrong.code, wrong.bytes.length]).toEqual([1, 0]);
+  expect(wrong.stderr).toContain("password");
+  expect(cat().code).toBe(2);
+  const { code, document } = hexzJson(["check", kept("082-directory-encrypted"), "--password-file", "password"], {
+    cwd: root,
+  });
+  expect([code, document.problems[0].code]).toEqual([1, "password_wrong"]);
+});
+
+test("check: good ones are 0 with warnings, damage is 1, a missing parent 3", () => {
+  const thin = hexzJson(["check", kept("082-thin-grandchild")]);
+  expect([thin.code, thin.document.ok]).toEqual([0, true]);
+  expect(thin.document.warnings.map(({ code }: { code: string }) => code)).toEqual([
+    "original_differs",
+    "original_differs",
+  ]);
+  const root = temporaryDirectory();
+  const alone = join(root, "alone.hxz");
+  writeFileSync(alone, readFileSync(kept("082-thin-grandchild")));
+  const missing = hexzJson(["check", alone]);
+  expect([missing.code, missing.document.problems[0].code]).toEqual([3, "parent_missing"]);
+  const damaged = hexzJson(["check", crafted("index-hash")]);
+  expect([damaged.code, damaged.document.problems[0].code]).toEqual([1, "damaged"]);
+});
+
+describe("extract writes nothing outside", () => {
+  const hostile = craftedArchives.filter(({ file }) => file.startsWith("manifest-")).map(({ file }) => file);
+  test.each(hostile)("%s", (file) => {
+    const root = temporaryDirectory();
+    mkdirSync(join(root, "in/side"), { recursive: true });
+    const { code, stderr } = hexz(["extract", crafted(file.slice(0, -4)), "out"], { cwd: join(root, "in/side") });
+    expect([code, stderr.includes("defect")], stderr).toEqual([file === "manifest-setuid.hxz" ? 0 : 1, false]);
+    const written = run("find", [".", "-type", "f", "-printf", "%P %m\n"], root).split("\n").filter(Boolean);
+    expect(written.filter((line) => !line.startsWith("in/side/out/"))).toEqual([]);
+    expect(written.some((line) => line.split(" ").at(-1)!.length > 3)).toBe(false);
+    expect(existsSync("/tmp/hexz-escaped")).toBe(false);
+  });
+});
+
+test("--base of format 1 is refused with what to do instead", () => {
+  const root = temporaryDirectory();
+  writeFileSync(join(root, "f"), "f");
+  const { code, stderr } = hexz(["pack", "f", "f.hxz", "--base", kept("055-base")], { cwd: root });
+  expect(code).toBe(2);
+  expect(stderr).toContain("hexz convert hexz1");
+  expect(existsSync(join(root, "f.hxz"))).toBe(false);
+});
