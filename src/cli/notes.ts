@@ -64,8 +64,8 @@ Every byte is verified before it is written; after damage the output ends, with 
 Of format 1, \`warnings\` say what is as it was written and worth knowing: where a release of the original reads other bytes than were
 packed (\`original_differs\`), what a signature does not cover, streams longer than their blocks.
 
-\`--json\`: \`ok, checked_bytes, sampled, problems [{code, where, path, start, end, message}], warnings [as problems]\`; \`sampled\` is null or
-the sample as asked. Exit code 1 when something is wrong, also where the file is no archive at all: then \`problems\` says so.`,
+\`--json\`: \`ok, checked_bytes, sampled, problems [{code, where, path, start, end, message}]\`, of format 1 also \`warnings [as problems]\`; \`sampled\` is
+null or the sample as asked. Exit code 1 when something is wrong, also where the file is no archive at all: then \`problems\` says so.`,
 
   keygen: `\`private.key\` is for its owner only (mode 0600). Both files are 32 raw bytes, as the original's. Existing files are never replaced: exit
 code 2. \`--json\`: \`private_key_path, public_key_path, public_key\` (hexadecimal).`,

@@ -81,8 +81,9 @@ async function checkParents(archive: Archive, options: Options, checkOptions: Ch
 
 function joined(a: CheckResult, b: CheckResult): CheckResult {
   const problems = [...a.problems, ...b.problems];
-  const warnings = [...a.warnings, ...b.warnings];
-  return { ok: a.ok && b.ok, checkedBytes: a.checkedBytes + b.checkedBytes, problems, warnings };
+  const known = a.warnings ?? b.warnings;
+  const warnings = known && { warnings: [...(a.warnings ?? []), ...(b.warnings ?? [])] };
+  return { ok: a.ok && b.ok, checkedBytes: a.checkedBytes + b.checkedBytes, problems, ...warnings };
 }
 
 async function run(path: string, options: Options, calling: Calling): Promise<void> {
@@ -97,17 +98,17 @@ async function run(path: string, options: Options, calling: Calling): Promise<vo
     // What cannot even be opened was checked all the same.
     if (!(error instanceof HexzError) || EXIT_CODES[error.code] !== EXIT.bad) throw error;
     const { code, message } = error;
-    result = { ok: false, checkedBytes: 0, problems: [{ code, where: "archive", message }], warnings: [] };
+    result = { ok: false, checkedBytes: 0, problems: [{ code, where: "archive", message }] };
   } finally {
     progress.end();
   }
   const { ok, checkedBytes, problems, warnings } = result;
   if (options.json === true) {
     const found = problems.map(problemDocument);
-    const told = warnings.map(problemDocument);
-    await printDocument({ ok, checked_bytes: checkedBytes, sampled: sample ?? null, problems: found, warnings: told });
+    const told = warnings === undefined ? {} : { warnings: warnings.map(problemDocument) };
+    await printDocument({ ok, checked_bytes: checkedBytes, sampled: sample ?? null, problems: found, ...told });
   } else {
-    for (const warning of warnings) printNote(`hexz: warning: ${problemText(warning)}`);
+    for (const warning of warnings ?? []) printNote(`hexz: warning: ${problemText(warning)}`);
     for (const problem of problems) printNote(`hexz: problem: ${problemText(problem)}`);
     const extent = sample === undefined ? "" : `, a sample of ${sample}`;
     const verdict = ok ? "good" : "bad";

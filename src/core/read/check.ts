@@ -25,8 +25,8 @@ export interface CheckResult {
   /** Bytes of content whose digests were checked. */
   readonly checkedBytes: number;
   readonly problems: readonly Problem[];
-  /** What is as it should be and worth knowing: where other programs read something else, what is not proven. */
-  readonly warnings: readonly Problem[];
+  /** Of format 1: what is as it was written and worth knowing. Where programs read something else, what is not proven. */
+  readonly warnings?: readonly Problem[];
 }
 
 /**
@@ -68,7 +68,7 @@ export async function checkArchive(archive: Archive, options: CheckOptions = {})
     }
   }
   const problems = findings.problems();
-  return { ok: problems.length === 0, checkedBytes, problems, warnings: [] };
+  return { ok: problems.length === 0, checkedBytes, problems };
 }
 
 async function checkHead({ source, context }: Archive): Promise<void> {
