@@ -89,7 +89,9 @@ describe.each([
       sum.update(sealed);
       if (ciphers.sync === undefined) continue;
       const xaes = createXaesSync(ciphers.sync, key);
-      if (Buffer.compare(xaes.seal(nonce, plain, associated), sealed) !== 0) throw new Error(`round ${round} differs`);
+      const again = new Uint8Array(plain.length + 16);
+      xaes.seal(nonce, plain, associated, again);
+      if (Buffer.compare(again, sealed) !== 0) throw new Error(`round ${round} differs`);
       if (Buffer.compare(xaes.open(nonce, sealed, associated)!, plain) !== 0) throw new Error(`round ${round} is lost`);
     }
     expect(hex(sum.xof(32))).toBe("e6b9edf2df6cec60c8cbd864e2211b597fb69a529160cd040d56c0c210081939");

@@ -40,7 +40,7 @@ async function writesOf(bytes: Uint8Array, secrets: object, to: string): Promise
     write: (piece, offset) => void steps.push({ offset, bytes: piece.slice() }),
     sync: () => void steps.push("sync"),
   };
-  const slots = await makeSlots(envelope.keys.key, { recipients: [to] });
+  const slots = await makeSlots(envelope.keys.key, { recipients: [to] }, nodeCiphers);
   await changeSlots(envelope, slots, place, nodeCiphers, digestOf);
   expect(steps.map((step) => (step === "sync" ? step : step.bytes.length))).toEqual([AREA, "sync", AREA, "sync"]);
   return steps.filter((step) => step !== "sync");

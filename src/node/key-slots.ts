@@ -63,7 +63,10 @@ async function change(path: string, secrets: Secrets | AskSecrets, toSlots: Chan
 
 /** Adds slots. @returns the kinds of all of them */
 export function addKeySlots(path: string, secrets: Secrets | AskSecrets, to: AskNewKeys): Promise<SlotKind[]> {
-  return change(path, secrets, async ({ keys }) => [...keys.slots, ...(await makeSlots(keys.key, await to()))]);
+  return change(path, secrets, async ({ keys }) => [
+    ...keys.slots,
+    ...(await makeSlots(keys.key, await to(), nodeCiphers)),
+  ]);
 }
 
 /** @throws HexzError `usage` when there is no such slot, or no other */
@@ -83,7 +86,7 @@ export function removeKeySlot(path: string, secrets: Secrets | AskSecrets, slot:
 
 /** Replaces all slots. */
 export function replaceKeySlots(path: string, secrets: Secrets | AskSecrets, to: AskNewKeys): Promise<SlotKind[]> {
-  return change(path, secrets, async ({ keys }) => makeSlots(keys.key, await to()));
+  return change(path, secrets, async ({ keys }) => makeSlots(keys.key, await to(), nodeCiphers));
 }
 
 /** @param expected what the file begins with: other bytes mean that somebody else changes it */

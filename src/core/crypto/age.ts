@@ -1,13 +1,19 @@
 // Key slots: age files around an archive key, by age's own library, which is loaded when the first one is needed
 // (docs/format.md, "Encryption").
 
+import type { Recipient } from "age-encryption";
+import { ByteWriter } from "../bytes.ts";
 import { HexzError } from "../errors.ts";
 import { checkLimit, LIMITS } from "../limits.ts";
-import { KEY_LENGTH } from "./ciphers.ts";
+import { type Ciphers, KEY_LENGTH, type ScryptWrapping } from "./ciphers.ts";
 import type { Secrets, SlotKind } from "./secrets.ts";
 
 /** Written; takes about a third of a second and 64 MiB. */
 const SCRYPT_COST = 16;
+const SCRYPT_LABEL = "age-encryption.org/v1/scrypt";
+const SCRYPT_SALT_LENGTH = 16;
+/** Of the key of an age file, which has 16 bytes. */
+const WRAPPED_LENGTH = 32;
 const VERSION = "age-encryption.org/v1";
 /** Longest header that is looked at: a post-quantum one has about 1700 bytes. */
 const LONGEST_HEADER = 8192;
@@ -57,12 +63,19 @@ export function mayOpen({ passwords = [], identities = [] }: Secrets, kinds: rea
 }
 
 /** The archive key in a slot, or undefined when none of the secrets opens it. @throws HexzError `usage` for what is no identity */
-export async function openSlot(slot: Uint8Array, secrets: Secrets): Promise<Uint8Array | undefined> {
+export async function openSlot(
+  slot: Uint8Array,
+  secrets: Secrets,
+  { scrypt }: Ciphers,
+): Promise<Uint8Array | undefined> {
   const { passwords = [], identities = [] } = secrets;
   const { Decrypter } = await loadAge();
   const decrypter = new Decrypter();
   const isPassphrase = kindOf(slot) === "passphrase";
-  for (const password of isPassphrase ? passwords : []) decrypter.addPassphrase(password);
+  for (const password of isPassphrase ? passwords : []) {
+    if (scrypt === undefined) decrypter.addPassphrase(password);
+    else decrypter.addIdentity({ unwrapFileKey: (stanzas) => unwrapScrypt(stanzas, password, scrypt) });
+  }
   for (const identity of isPassphrase ? [] : identities) {
     try {
       decrypter.addIdentity(identity);
@@ -79,14 +92,63 @@ export async function openSlot(slot: Uint8Array, secrets: Secrets): Promise<Uint
   }
 }
 
+/** A stanza: its words, and the wrapped key of the age file. */
+interface Stanza {
+  readonly args: readonly string[];
+  readonly body: Uint8Array;
+}
+
+/** The key of an age file for a password; null when that is another one, as age's library has it. */
+async function unwrapScrypt(stanzas: Stanza[], password: string, scrypt: ScryptWrapping): Promise<Uint8Array | null> {
+  const [{ args, body }, ...others] = stanzas as [Stanza, ...Stanza[]];
+  const [type, salt = "", cost = ""] = args;
+  if (others.length > 0 || type !== "scrypt" || args.length !== 3 || body.length !== WRAPPED_LENGTH) return null;
+  const saltBytes = fromBase64(salt);
+  if (saltBytes.length !== SCRYPT_SALT_LENGTH) return null;
+  return (await scrypt.unwrap(password, labelled(saltBytes), Number(cost), body)) ?? null;
+}
+
+/** A recipient of age's library that has the machine's own scrypt. */
+async function scryptRecipient(password: string, scrypt: ScryptWrapping, { randomBytes }: Ciphers): Promise<Recipient> {
+  const { Stanza } = await loadAge();
+  return {
+    async wrapFileKey(fileKey) {
+      const salt = randomBytes(SCRYPT_SALT_LENGTH);
+      const body = await scrypt.wrap(password, labelled(salt), SCRYPT_COST, fileKey);
+      return [new Stanza(["scrypt", toBase64(salt), String(SCRYPT_COST)], body)];
+    },
+  };
+}
+
+function labelled(salt: Uint8Array): Uint8Array {
+  return new ByteWriter().raw(new TextEncoder().encode(SCRYPT_LABEL)).raw(salt).take();
+}
+
+/** Without padding, as age has it. */
+function toBase64(bytes: Uint8Array): string {
+  return btoa(String.fromCharCode(...bytes)).replaceAll("=", "");
+}
+
+function fromBase64(text: string): Uint8Array {
+  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+}
+
 /** @throws HexzError `usage` for a recipient that cannot be used, or an empty password */
-export async function makeSlot(key: Uint8Array, to: { password: string } | { recipient: string }): Promise<Uint8Array> {
+export async function makeSlot(
+  key: Uint8Array,
+  to: { password: string } | { recipient: string },
+  ciphers: Ciphers,
+): Promise<Uint8Array> {
   const { Encrypter } = await loadAge();
   const encrypter = new Encrypter();
   if ("password" in to) {
-    if (to.password === "") throw new HexzError("usage", "the password is empty");
-    encrypter.setPassphrase(to.password);
-    encrypter.setScryptWorkFactor(SCRYPT_COST);
+    const { password } = to;
+    const { scrypt } = ciphers;
+    if (password === "") throw new HexzError("usage", "the password is empty");
+    if (scrypt === undefined) {
+      encrypter.setPassphrase(password);
+      encrypter.setScryptWorkFactor(SCRYPT_COST);
+    } else encrypter.addRecipient(await scryptRecipient(password, scrypt, ciphers));
   } else {
     checkRecipient(to.recipient);
     try {

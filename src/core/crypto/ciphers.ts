@@ -12,7 +12,8 @@ export interface AesGcm {
 
 /** The same without waiting. */
 export interface AesGcmSync {
-  seal(nonce: Uint8Array, plain: Uint8Array, associated: Uint8Array): Uint8Array;
+  /** @param into takes ciphertext and tag: TAG_LENGTH bytes more than `plain` */
+  seal(nonce: Uint8Array, plain: Uint8Array, associated: Uint8Array, into: Uint8Array): void;
   open(nonce: Uint8Array, sealed: Uint8Array, associated: Uint8Array): Uint8Array | undefined;
 }
 
@@ -36,6 +37,16 @@ export interface Ciphers {
   aesGcm(key: Uint8Array): Promise<AesGcm>;
   aesBlocks(key: Uint8Array): Promise<EncryptBlocks<Promise<Uint8Array>>>;
   readonly sync?: CiphersSync;
+  /** Where it is quicker than that of age's library. */
+  readonly scrypt?: ScryptWrapping;
+}
+
+/** A key of 16 bytes under ChaCha20-Poly1305 (nonce zero), whose key is scrypt's (r 8, p 1) of a password. */
+export interface ScryptWrapping {
+  /** @param cost the base-2 logarithm of N */
+  wrap(password: string, salt: Uint8Array, cost: number, key: Uint8Array): Promise<Uint8Array>;
+  /** @returns undefined when the password is another one */
+  unwrap(password: string, salt: Uint8Array, cost: number, wrapped: Uint8Array): Promise<Uint8Array | undefined>;
 }
 
 export const TAG_LENGTH = 16;

@@ -50,12 +50,16 @@ export interface UnlockedEnvelope extends EnvelopeStart {
 }
 
 /** A slot for each password and recipient. @throws HexzError `usage`, `limit_exceeded` */
-export async function makeSlots(key: Uint8Array, { passwords = [], recipients = [] }: NewKeys): Promise<Uint8Array[]> {
+export async function makeSlots(
+  key: Uint8Array,
+  { passwords = [], recipients = [] }: NewKeys,
+  ciphers: Ciphers,
+): Promise<Uint8Array[]> {
   checkLimit("the number of passwords", passwords.length, LIMITS.passphraseSlots);
   checkLimit("the number of key slots", passwords.length + recipients.length, LIMITS.keySlots);
   const slots: Uint8Array[] = [];
-  for (const password of passwords) slots.push(await makeSlot(key, { password }));
-  for (const recipient of recipients) slots.push(await makeSlot(key, { recipient }));
+  for (const password of passwords) slots.push(await makeSlot(key, { password }, ciphers));
+  for (const recipient of recipients) slots.push(await makeSlot(key, { recipient }, ciphers));
   if (slots.length === 0) throw new HexzError("usage", "a password or a recipient is needed to encrypt");
   return slots;
 }
@@ -63,7 +67,7 @@ export async function makeSlots(key: Uint8Array, { passwords = [], recipients = 
 /** A new archive key in new slots. */
 export async function makeKeys(to: NewKeys, ciphers: Ciphers): Promise<EnvelopeKeys> {
   const key = ciphers.randomBytes(KEY_LENGTH);
-  return { key, slots: await makeSlots(key, to) };
+  return { key, slots: await makeSlots(key, to, ciphers) };
 }
 
 async function macOf(start: Uint8Array, area: Uint8Array, key: Uint8Array, ciphers: Ciphers): Promise<Uint8Array> {
@@ -138,7 +142,7 @@ export async function unlock(
   const tried: Uint8Array[] = [];
   for (const number of order) {
     const { slots } = start.areas[number]!;
-    const key = await findKey(slots, secrets, tried);
+    const key = await findKey(slots, secrets, tried, ciphers);
     if (key === undefined) continue;
     if (await isGenuine(start, number, key, ciphers)) {
       const otherArea = await compareOther(start, number, key, ciphers);
@@ -178,11 +182,12 @@ async function findKey(
   slots: readonly Uint8Array[],
   secrets: Secrets,
   tried: Uint8Array[],
+  ciphers: Ciphers,
 ): Promise<Uint8Array | undefined> {
   const isSlow = (slot: Uint8Array) => kindOf(slot) === "passphrase";
   for (const slot of [...slots].sort((a, b) => Number(isSlow(a)) - Number(isSlow(b)))) {
     if (!mayOpen(secrets, [kindOf(slot)]) || tried.some((other) => equalBytes(slot, other))) continue;
-    const key = await openSlot(slot, secrets);
+    const key = await openSlot(slot, secrets, ciphers);
     if (key !== undefined) return key;
     tried.push(slot);
   }

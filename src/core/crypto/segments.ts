@@ -20,19 +20,13 @@ export interface SegmentCipher {
 }
 
 export interface SegmentCipherSync {
-  seal(number: number, plain: Uint8Array): Uint8Array;
+  /** @param into takes SEALED_LENGTH bytes: new memory for each segment keeps the garbage collector busy */
+  seal(number: number, plain: Uint8Array, into: Uint8Array): void;
   open(number: number, sealed: Uint8Array): Uint8Array | undefined;
 }
 
 function associatedOf(number: number): Uint8Array {
   return new ByteWriter(8 + ASSOCIATED.length).u64(number).raw(ASSOCIATED).view();
-}
-
-function joined(nonce: Uint8Array, sealed: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(SEALED_LENGTH);
-  bytes.set(nonce);
-  bytes.set(sealed, NONCE_LENGTH);
-  return bytes;
 }
 
 const split = (sealed: Uint8Array) => [sealed.subarray(0, NONCE_LENGTH), sealed.subarray(NONCE_LENGTH)] as const;
@@ -49,13 +43,17 @@ export async function createSegmentCipher(
   return {
     async seal(number, plain) {
       const nonce = ciphers.randomBytes(NONCE_LENGTH);
-      return joined(nonce, await xaes.seal(nonce, plain, associatedOf(number)));
+      const bytes = new Uint8Array(SEALED_LENGTH);
+      bytes.set(nonce);
+      bytes.set(await xaes.seal(nonce, plain, associatedOf(number)), NONCE_LENGTH);
+      return bytes;
     },
     open: (number, sealed) => xaes.open(...split(sealed), associatedOf(number)),
     sync: sync && {
-      seal(number, plain) {
+      seal(number, plain, into) {
         const nonce = ciphers.randomBytes(NONCE_LENGTH);
-        return joined(nonce, sync.seal(nonce, plain, associatedOf(number)));
+        into.set(nonce);
+        sync.seal(nonce, plain, associatedOf(number), into.subarray(NONCE_LENGTH));
       },
       open: (number, sealed) => sync.open(...split(sealed), associatedOf(number)),
     },

@@ -14,7 +14,8 @@ export interface Xaes {
 }
 
 export interface XaesSync {
-  seal(nonce: Uint8Array, plain: Uint8Array, associated: Uint8Array): Uint8Array;
+  /** @param into takes ciphertext and tag: 16 bytes more than `plain` */
+  seal(nonce: Uint8Array, plain: Uint8Array, associated: Uint8Array, into: Uint8Array): void;
   open(nonce: Uint8Array, sealed: Uint8Array, associated: Uint8Array): Uint8Array | undefined;
 }
 
@@ -54,7 +55,7 @@ export function createXaesSync(ciphers: CiphersSync, key: Uint8Array): XaesSync 
   const subkey = doubled(encrypt(new Uint8Array(BLOCK)));
   const gcmFor = (nonce: Uint8Array) => ciphers.aesGcm(encrypt(keyBlocks(subkey, nonce)));
   return {
-    seal: (nonce, plain, associated) => gcmFor(nonce).seal(nonce.subarray(HALF), plain, associated),
+    seal: (nonce, plain, associated, into) => gcmFor(nonce).seal(nonce.subarray(HALF), plain, associated, into),
     open: (nonce, sealed, associated) => gcmFor(nonce).open(nonce.subarray(HALF), sealed, associated),
   };
 }

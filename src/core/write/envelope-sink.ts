@@ -71,14 +71,16 @@ export function createEnvelopeAppendSink(sink: Sink, { cipher, start, count }: S
 /** Seals whole segments, from a number on, into a sink. What is written must end with a segment. */
 function createSegmentSink(sink: Sink, cipher: SegmentCipher, first: number): Sink {
   const plain = new Uint8Array(SEGMENT_LENGTH);
+  const sealed = new Uint8Array(SEALED_LENGTH);
   let filled = 0;
   let number = first;
   const { sync } = cipher;
   /** @param segment may be overwritten when this returns, or when its promise is kept */
   const seal = (segment: Uint8Array): void | Promise<void> => {
     const own = number++;
-    if (sync !== undefined) return sink.write(sync.seal(own, segment));
-    return cipher.seal(own, segment).then((sealed) => sink.write(sealed));
+    if (sync === undefined) return cipher.seal(own, segment).then((bytes) => sink.write(bytes));
+    sync.seal(own, segment, sealed);
+    return sink.write(sealed);
   };
   const writeSome = (bytes: Uint8Array, start: number): { at: number; pending: void | Promise<void> } => {
     for (let at = start; at < bytes.length; ) {

@@ -1,6 +1,6 @@
 // Encrypting an archive of format 1 while it is written (docs/format-1.md, "Encryption").
 
-import type { Ciphers } from "../../crypto/ciphers.ts";
+import { type Ciphers, TAG_LENGTH } from "../../crypto/ciphers.ts";
 import { HexzError } from "../../errors.ts";
 import { ITERATIONS, nonceOf } from "../../format/v1/encryption.ts";
 import type { KeyParameters } from "../../format/v1/header.ts";
@@ -25,6 +25,10 @@ export async function createSeal({ password, ciphers }: { password: string; ciph
   const cipher = sync.aesGcm(key);
   return {
     parameters: { salt, iterations: ITERATIONS },
-    block: (blockNumber, coded) => cipher.seal(nonceOf(blockNumber), coded, NO_DATA),
+    block(blockNumber, coded) {
+      const sealed = new Uint8Array(coded.length + TAG_LENGTH);
+      cipher.seal(nonceOf(blockNumber), coded, NO_DATA, sealed);
+      return sealed;
+    },
   };
 }
