@@ -77,6 +77,7 @@ export function createFileSink(path: string | Buffer, options: FileSinkOptions =
   let written = 0;
   /** The temporary is gone: renamed or removed. */
   let settled = false;
+  let check: ((path: string) => Promise<void>) | undefined;
   const close = () => {
     if (!open) return;
     open = false;
@@ -112,6 +113,9 @@ export function createFileSink(path: string | Buffer, options: FileSinkOptions =
     patch(bytes, offset) {
       attempt("write to", path, () => writeAll(fd, bytes, offset));
     },
+    checkFinished(wanted) {
+      check = wanted;
+    },
     async finish() {
       const failure = await behind.settle();
       attempt("write to", path, () => {
@@ -121,6 +125,7 @@ export function createFileSink(path: string | Buffer, options: FileSinkOptions =
         fsyncSync(fd);
         close();
       });
+      await check?.(temporary.toString());
       try {
         if (force) renameSync(temporary, final);
         else renameNew(temporary, final);

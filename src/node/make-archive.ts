@@ -12,8 +12,8 @@ import { createArchiveWriter } from "./archive.ts";
 import type { ChosenBase } from "./auto-bases.ts";
 import { type BaseOptions, openBasesFor } from "./bases.ts";
 import { createFileSink, createStdoutSink } from "./file-sink.ts";
-import { openFormat1Base } from "./format1-parent.ts";
 import { STDIO } from "./input-facts.ts";
+import { format1Encryption, openFormat1Base } from "./make-format1.ts";
 
 export interface MakeOptions extends Omit<CreateOptions, "bases" | "anyOrder" | "format1">, BaseOptions {
   /** The archive; "-" is standard output. */
@@ -40,8 +40,11 @@ export interface MadeArchive extends WrittenArchive {
 /** Told of what is left out or changed. */
 export type Warn = (warning: Warning) => void;
 
+/** Has a check made of the finished file before it gets its name; where there is a file. */
+export type CheckFinished = (check: (path: string) => Promise<void>) => void;
+
 /** Writes all that goes into the archive. */
-export type Fill = (writer: ArchiveWriter, warn: Warn) => Promise<void>;
+export type Fill = (writer: ArchiveWriter, warn: Warn, checkFinished: CheckFinished) => Promise<void>;
 
 export interface InputFacts {
   /** Bytes to read, if known. */
@@ -69,9 +72,11 @@ export async function makeArchive(options: MakeOptions, input: InputFacts, fill:
 
 async function makeFormat1(options: MakeOptions, input: InputFacts, fill: Fill): Promise<MadeArchive> {
   const { output, lossy = false } = options;
+  const encryption = format1Encryption(options.encryption);
   const base = await openFormat1Base(output, options);
-  const { bases: _, ...others } = base === undefined ? options : withChunkingOf(base.coding, options);
-  const format1 = { lossy, ...(base === undefined ? {} : { parent: base.parent }) };
+  const chunked = base === undefined ? options : withChunkingOf(base.coding, options);
+  const { bases: _, encryption: __, ...others } = chunked;
+  const format1 = { lossy, parent: base?.parent, encryption };
   return { ...(await writeInto(openSink(options), { ...others, format1 }, input, fill)), chosenBases: undefined };
 }
 
@@ -108,7 +113,7 @@ async function writeInto(
     const anyOrder = options.order === "any" ? { anyOrder: warn } : {};
     const format1 = options.format1 === undefined ? {} : { format1: { ...options.format1, warn } };
     ({ writer, crew } = await createArchiveWriter(sink, { ...options, ...anyOrder, ...format1 }, total));
-    await fill(writer, warn);
+    await fill(writer, warn, (check) => sink.checkFinished?.(check));
     const written = await writer.finish();
     return { ...written, warnings };
   } catch (error) {

@@ -87,7 +87,10 @@ async function packQcow2(writer: ArchiveWriter, stream: StreamInput, options: Pa
   }
 }
 
-async function packContent(path: string, add: (input: ReturnType<typeof openInput>) => Promise<void>): Promise<void> {
+async function packContent(
+  path: string,
+  add: (input: ReturnType<typeof openInput>) => Promise<unknown>,
+): Promise<void> {
   const input = openInput(path === STDIO ? 0 : path);
   try {
     await add(input);

@@ -15,6 +15,8 @@ import { printable, warningDocument } from "../text.ts";
 import { withCodingOptions, withOutputOptions, writeArchive } from "../writing-options.ts";
 
 const STDIO = "-";
+/** What is made is an archive again: with all that goes for those. */
+const TO_FORMAT1 = "hexz1";
 
 function define() {
   const convert = new Command("hexz convert")
@@ -24,11 +26,11 @@ function define() {
     .addArgument(
       new Argument(
         "<argument...>",
-        "FORMAT (auto: what the input looks like), INPUTs and OUTPUT; with --to, ARCHIVE and OUTPUT. " +
+        "FORMAT (hexz1: an archive of format 1; auto: what the input looks like), INPUTs and OUTPUT; with --to, ARCHIVE and OUTPUT. " +
           "- is standard input or output",
       ),
     )
-    .option("--to <format>", "turn an archive into this")
+    .option("--to <format>", "turn an archive into this; hexz1: an archive of format 1")
     .addOption(ALLOW_BACKING)
     .option("--path <path>", "with --to: which file, stream or container, where there are several");
   const command = withOutputOptions(withCodingOptions(convert));
@@ -48,13 +50,25 @@ async function importFiles(args: readonly string[], options: Options, calling: C
   const [format, ...paths] = args;
   const inputs = paths.slice(0, -1);
   const output = paths.at(-1);
-  if (options.path !== undefined) throw new HexzError("usage", "--path is for --to");
   if (format === undefined || output === undefined || inputs.length === 0) {
     throw new HexzError("usage", "a format, inputs and an output are needed", {
       hint: "hexz convert FORMAT INPUT... OUTPUT",
     });
   }
-  for (const path of paths) refuseUrl(path);
+  await makeArchive(format, inputs, output, options, calling);
+}
+
+/** @param format "hexz1" with --to: an archive of format 1 of any archive */
+async function makeArchive(
+  format: string,
+  inputs: readonly string[],
+  output: string,
+  options: Options,
+  calling: Calling,
+): Promise<void> {
+  const toFormat1 = options.to === TO_FORMAT1;
+  if (options.path !== undefined) throw new HexzError("usage", "--path says which content becomes a file of its own");
+  for (const path of [...inputs, output]) refuseUrl(path);
   await writeArchive({
     output,
     options,
@@ -62,9 +76,11 @@ async function importFiles(args: readonly string[], options: Options, calling: C
     doing: "converting",
     async make(making, progress) {
       const { convert } = await import("../../node/convert/convert.ts");
+      const { anyArchive } = await import("../../node/convert/hexz1.ts");
       return convert({
         ...making,
-        format,
+        ...(toFormat1 ? { archiveFormat: 1 } : {}),
+        format: toFormat1 ? anyArchive : format,
         inputs,
         allowBacking: options.allowBacking === true,
         onTotal: progress.expect,
@@ -82,6 +98,7 @@ async function exportArchive(to: string, args: readonly string[], options: Optio
     });
   }
   refuseUrl(output);
+  if (to === TO_FORMAT1) return makeArchive(to, [path], output, options, calling);
   const { exportFormat } = await import("../../node/convert/registry.ts");
   const format = exportFormat(to);
   const onStdout = output === STDIO;

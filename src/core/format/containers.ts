@@ -22,11 +22,10 @@ export type Container = {
   readonly metadata?: Readonly<Record<string, unknown>>;
 } & ({ readonly start: number } | { readonly pieces: Stretch });
 
-/** Whether a content lies in a container that is stored whole. */
-export function contentIn(containers: readonly Container[], { start, size }: Stretch): boolean {
-  return containers.some(
-    (container) =>
-      "start" in container && container.start <= start && start + size <= container.start + container.size && size > 0,
+/** Whether a content lies in another one: in a container that is stored whole, for example. */
+export function contentIn(others: readonly (Container | Stretch)[], { start, size }: Stretch): boolean {
+  return others.some(
+    (other) => "start" in other && other.start <= start && start + size <= other.start + other.size && size > 0,
   );
 }
 

@@ -23,6 +23,8 @@ export interface Sink {
    * last.
    */
   patch?(bytes: Uint8Array, offset: number): void | Promise<void>;
+  /** Has `finish` call this with the path of the complete file before that gets its name; where it is a file. */
+  checkFinished?(check: (path: string) => Promise<void>): void;
   /** Makes everything durable and visible under the final name. Nothing is visible before. */
   finish(): void | Promise<void>;
   /** Undoes everything. Safe after a failure of `write` or `finish`. */

@@ -72,6 +72,7 @@ export class ArchiveWriter {
   readonly #paths = new PathChecker();
   readonly #unordered: UnorderedEntries | undefined;
   readonly #containers: Container[] = [];
+  #metadata: Readonly<Record<string, unknown>> = {};
   #entryCount = 0;
   #placedCount = 0;
 
@@ -107,16 +108,17 @@ export class ArchiveWriter {
   }
 
   /** Packs an image beside the tree. All streams come before the first entry. */
-  async addStream(name: Stream["name"], input: ContentInput): Promise<void> {
+  async addStream(name: Stream["name"], input: ContentInput): Promise<ContentRange> {
     if (this.#entryCount > 0) throw new HexzError("usage", "streams come before entries");
     if (this.#streams.some((stream) => stream.name === name))
       throw new HexzError("usage", `there is a stream ${name} already`);
     await this.#beginStream(name);
-    const { start, size, sparse } = await this.#pipeline.content(input);
+    const content = await this.#pipeline.content(input);
     input.finish();
     await this.#beginStream(undefined);
-    this.#streams.push({ name, start, size, sparse });
-    this.#totals.stream(size);
+    this.#streams.push({ name, ...content });
+    this.#totals.stream(content.size);
+    return content;
   }
 
   async #beginStream(name: Stream["name"] | undefined): Promise<void> {
@@ -153,6 +155,11 @@ export class ArchiveWriter {
   /** The address that the next content gets. */
   get address(): number {
     return this.#pipeline.address;
+  }
+
+  /** Keeps more of the archive as a whole. What an option says of it counts more. */
+  addMetadata(metadata: Readonly<Record<string, unknown>>): void {
+    this.#metadata = { ...this.#metadata, ...metadata };
   }
 
   /**
@@ -202,8 +209,10 @@ export class ArchiveWriter {
     }
     this.#placedCount++;
     const range = content ?? (entry.type === "file" ? { start: entry.start!, size: entry.size! } : undefined);
-    const isCounted = range !== undefined && entry.derived === undefined && !contentIn(this.#containers, range);
-    this.#totals.entry(entry, isCounted ? range.size : 0);
+    // What lies in another content is counted with that.
+    const isIn = (others: Parameters<typeof contentIn>[0]) => range !== undefined && contentIn(others, range);
+    const isCounted = entry.derived === undefined && !isIn(this.#streams) && !isIn(this.#containers);
+    this.#totals.entry(entry, isCounted ? (range?.size ?? 0) : 0);
     schedule(() => this.#format.add(entry, content));
   }
 
@@ -219,10 +228,12 @@ export class ArchiveWriter {
   async finish(): Promise<WrittenArchive> {
     await this.#pipeline.finish();
     if (this.#unordered !== undefined) await this.#placeUnordered(this.#unordered);
+    const { metadata } = this.#options;
+    const hasMore = Object.keys(this.#metadata).length > 0;
     return this.#format.finish({
       streams: this.#streams,
       containers: this.#containers,
-      metadata: this.#options.metadata,
+      metadata: hasMore ? { ...this.#metadata, ...metadata } : metadata,
       sketch: this.#pipeline.sketch,
     });
   }

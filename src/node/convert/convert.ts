@@ -11,8 +11,8 @@ import { IMPORTS, importFormat } from "./registry.ts";
 const AUTO = "auto";
 
 export interface ConvertOptions extends MakeOptions, ImportOptions {
-  /** "tar", …, or "auto": what the first input looks like. */
-  readonly format: string;
+  /** "tar", …, or "auto": what the first input looks like; or a format that has no name there. */
+  readonly format: string | ImportFormat;
   /** Files; "-" is standard input. */
   readonly inputs: readonly string[];
   /** Told how many bytes of content there will be, when that is known. */
@@ -25,7 +25,7 @@ export interface ConvertOptions extends MakeOptions, ImportOptions {
  */
 export async function convert(options: ConvertOptions): Promise<MadeArchive> {
   const { inputs, output } = options;
-  const named = options.format === AUTO ? undefined : importFormat(options.format);
+  const named = typeof options.format === "string" ? namedFormat(options.format) : options.format;
   const facts = inputs.map(statInput);
   for (const fact of facts) {
     if (fact?.stat.isDirectory()) throw new HexzError("wrong_type", `"${fact.path}" is a directory, not a file`);
@@ -35,15 +35,20 @@ export async function convert(options: ConvertOptions): Promise<MadeArchive> {
   checkOutput(output, facts);
   const total = totalOf(facts);
   const rereadable = facts.every((fact) => fact?.stat.isFile());
-  return makeArchive({ ...options, order: "any" }, { total, rereadable }, (writer, warn) =>
+  return makeArchive({ ...options, order: "any" }, { total, rereadable }, (writer, warn, checkFinished) =>
     format.convert(inputs, {
       writer,
       warn,
+      checkFinished,
       expect: (bytes) => options.onTotal?.(bytes),
       alsoReads: (path) => checkOutput(output, [statInput(path)]),
       options,
     }),
   );
+}
+
+function namedFormat(name: string): ImportFormat | undefined {
+  return name === AUTO ? undefined : importFormat(name);
 }
 
 function checkInputs({ name, inputs: takes }: ImportFormat, inputs: readonly string[]): void {

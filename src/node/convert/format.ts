@@ -1,9 +1,10 @@
 // The seam between `convert` and a format: one file for each format beside this one, listed in registry.ts.
 
 import type { Archive } from "../../core/read/archive.ts";
+import type { Encryption } from "../../core/write/envelope-sink.ts";
 import type { ArchiveWriter } from "../../core/write/writer.ts";
+import type { OpenOptions } from "../archive.ts";
 import type { Warn } from "../make-archive.ts";
-import type { EngineChoice } from "../pool.ts";
 
 /** How much of a file `detect` is shown. */
 export const DETECT_LENGTH = 64 * 1024;
@@ -18,14 +19,20 @@ export interface ImportContext {
   expect(bytes: number): void;
   /** Told of every file beyond the inputs, before it is read. @throws HexzError when it is the output */
   alsoReads(path: string): void;
+  /**
+   * To be called with the file that was written, before it gets its name. Nobody calls when there is no such file: in a
+   * dry run, and on standard output.
+   */
+  checkFinished(check: (path: string) => Promise<void>): void;
   readonly options: ImportOptions;
 }
 
 /** What some formats are told. */
-export interface ImportOptions {
+export interface ImportOptions extends OpenOptions {
   /** Whether files that a disk image names may be opened. */
   readonly allowBacking?: boolean;
-  readonly engine?: EngineChoice;
+  /** Of the archive that is made. */
+  readonly encryption?: Encryption;
 }
 
 /** A format that archives are made from. */

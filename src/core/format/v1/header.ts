@@ -22,6 +22,11 @@ const MAGIC = Uint8Array.from([0x48, 0x45, 0x58, 0x5a]);
 const SALT_LENGTH = 16;
 const COMPRESSIONS = ["lz4", "zstd"] as const;
 
+/** Whether a file that begins like this is an archive of format 1. */
+export function looksLikeFormat1(start: Uint8Array): boolean {
+  return equalBytes(start.subarray(0, 4), MAGIC) && new ByteReader(start.subarray(4, 8), "a header").u32() === VERSION;
+}
+
 /** How parents are stored: `option` until 0.5.1, `list` since 0.5.2. */
 export type HeaderLayout = "list" | "option";
 const LAYOUTS: readonly HeaderLayout[] = ["list", "option"];

@@ -26,12 +26,14 @@ export interface Format1Options {
   /** Told of what is left out. */
   readonly warn?: (warning: Warning) => void;
   /** An archive of format 1 whose chunks need not be stored again where they are at the same place. */
-  readonly parent?: {
-    /** Where readers will look for it. */
-    readonly path: string;
-    readonly chunks: ParentChunks;
-  };
-  readonly encryption?: { readonly password: string; readonly ciphers: Ciphers };
+  readonly parent?:
+    | {
+        /** Where readers will look for it. */
+        readonly path: string;
+        readonly chunks: ParentChunks;
+      }
+    | undefined;
+  readonly encryption?: { readonly password: string; readonly ciphers: Ciphers } | undefined;
 }
 
 /** A file of this name at the root and a stream of the same name are one to the original. */

@@ -1,11 +1,14 @@
-// The base of an archive of format 1: one of format 1 itself, of which what it stores is looked at, with its place.
+// What an archive of format 1 is made with: its base, which is one of format 1 itself, and its password.
 
 import { HexzError } from "../core/errors.ts";
 import type { Coding } from "../core/format/root.ts";
+import type { Encryption } from "../core/write/envelope-sink.ts";
+import type { Format1Options } from "../core/write/v1/format1-writer.ts";
 import { FORMAT1_STREAMS, ParentChunks } from "../core/write/v1/parent-chunks.ts";
 import { openArchiveFile } from "./archive.ts";
 import { autoDirectory } from "./auto-bases.ts";
 import { type BaseOptions, checkNotOutput } from "./bases.ts";
+import { nodeCiphers } from "./ciphers.ts";
 import { hintFor } from "./parents.ts";
 
 /** Chunks by content of 0.5, which does not say how it made them. */
@@ -52,4 +55,18 @@ export async function openFormat1Base(output: string, options: BaseOptions): Pro
   } finally {
     await archive.close();
   }
+}
+
+/** Format 1 knows passwords only, and one. @throws HexzError `usage` */
+export function format1Encryption(encryption: Encryption | undefined): Format1Options["encryption"] {
+  if (encryption === undefined) return undefined;
+  const { passwords = [], recipients = [] } = "keys" in encryption ? {} : encryption;
+  const [password, ...others] = passwords;
+  if (password === undefined || others.length + recipients.length > 0 || encryption.pad === true) {
+    throw new HexzError(
+      "usage",
+      "an archive of format 1 is encrypted with one password, without recipients or padding",
+    );
+  }
+  return { password, ciphers: nodeCiphers };
 }
