@@ -131,6 +131,7 @@ test("a missing archive is exit code 3, also as a document", () => {
     commit: ["/nowhere/vm.overlay", "/nowhere/output.hxz"],
     diff: [missing],
     sign: [missing],
+    repair: ["/nowhere/output.hxz"],
   };
   for (const name of NAMES.filter((known) => !["pack", "cat", "keygen", "keys"].includes(known))) {
     const { code, document } = hexzJson([name, missing, ...(otherArguments[name] ?? [])]);

@@ -40,6 +40,7 @@ const NODE = [
   "pack",
   "readPrivateKey",
   "readPublicKey",
+  "repairArchiveFile",
   "signArchiveFile",
 ];
 

@@ -128,13 +128,18 @@ export const GROUPS: readonly { readonly title: string; readonly commands: reado
         summary: "who can open an encrypted archive",
         load: async () => (await import("./commands/keys.ts")).keys,
       },
+      {
+        name: "repair",
+        summary: "save what is left of a damaged archive",
+        load: async () => (await import("./commands/repair.ts")).repair,
+      },
     ],
   },
 ];
 
 export const LATER_COMMANDS: ReadonlySet<string> = new Set(
   (
-    "build analyze predict overlay repair mount " +
+    "build analyze predict overlay mount " +
     "unmount serve boot install snap checkout status shell remote push pull bench doctor"
   ).split(" "),
 );

@@ -118,6 +118,18 @@ key stays as well: whoever had a slot may have kept it, and can read what an old
 
 \`--json\`: \`path, encrypted, key_slots [{slot, kind}], remark\`; \`kind\` is \`passphrase\`, \`x25519\`, \`post-quantum\` or the name of an age stanza that
 nothing here opens.`,
+  repair: `An archive that is whole is copied byte for byte, with its signatures; likewise one that is whole up to an append that was interrupted, and one that has
+lost its end mark only. Of any other one the pages are looked for all over the file: they say where they belong and prove themselves. Every block that they lead to is read and
+verified, and copied as it is coded; the new archive has another id and no signatures but those of \`--sign\`.
+
+A file, stream or container with a lost part is left out, or with \`--keep-partial\` kept, with zeros there. Content whose name is lost goes to \`lost+found/START-END\`,
+by its addresses; where the root is lost, what comes before the first file is taken for the stream \`disk\`. \`--base\` names archives that may have chunks that are lost: the new
+archive refers to them. Parents are referred to as before; they need not be there.
+
+Exit code 0: nothing is lost; 1: something is, and listed; also 1, without an output, where there is nothing to save. A file that has lost its beginning is read as well.
+
+\`--json\`: that of \`pack\`, and \`complete, verbatim, cut_bytes, source {archive_id (null: its root is lost), proven, signatures [{public_key, valid}]}, copied_blocks {count, stored_bytes},
+nameless (contents in \`lost+found\`), lost [{code, where, path, start, end, message, kept}]\`. \`proven\`: every page that was used is one that the archive's root names, so what a signature says holds for what was saved.`,
 
   inspect: `Reads the end of the file once, twice where the root is long; the lists need the pages that they show.
 

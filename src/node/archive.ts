@@ -4,7 +4,7 @@ import { availableParallelism } from "node:os";
 import { digestWith } from "../core/digest.ts";
 import type { CodecId, Engine } from "../core/engine.ts";
 import { createPortableEngine, ENGINE_SCRATCH } from "../core/portable-engine.ts";
-import { Archive, type ReadOptions } from "../core/read/archive.ts";
+import { Archive, type Machinery, type ReadOptions } from "../core/read/archive.ts";
 import type { RangeSource } from "../core/source/source.ts";
 import { type Crew, createInlineCrew } from "../core/work/crew.ts";
 import { resolveCoding } from "../core/write/coding.ts";
@@ -61,20 +61,22 @@ export async function openArchiveFile(path: string, options: OpenOptions = {}): 
 
 /** Opens an archive from any source, with this machine's threads and codecs. */
 export async function openArchiveSource(source: RangeSource, options: OpenOptions = {}): Promise<Archive> {
+  const machinery = await readingMachinery(source.size, options);
+  const found = { findParent: parentFinder(source.path, options), derivation: createHdf5Derivation() };
+  return Archive.open(source, machinery, { ...found, ...options });
+}
+
+/** What reading works with on this machine. @param bytes of the archive */
+export async function readingMachinery(bytes: number, options: MachineOptions): Promise<Machinery> {
   const choice = options.engine ?? "auto";
-  const threads = threadsFor(options, source.size);
-  const engine = chooseEngine(await createPortableEngine({ memoryBytes: READER_MEMORY }), choice);
-  return Archive.open(
-    source,
-    {
-      engine,
-      threads,
-      ciphers: nodeCiphers,
-      openCrew: (heapBytes, codecs) => openCrew({ threads, heapBytes, gatherBytes: 0, engine: choice, codecs }),
-      verifySignature: verifyEd25519,
-    },
-    { findParent: parentFinder(source.path, options), derivation: createHdf5Derivation(), ...options },
-  );
+  const threads = threadsFor(options, bytes);
+  return {
+    engine: chooseEngine(await createPortableEngine({ memoryBytes: READER_MEMORY }), choice),
+    threads,
+    ciphers: nodeCiphers,
+    openCrew: (heapBytes, codecs) => openCrew({ threads, heapBytes, gatherBytes: 0, engine: choice, codecs }),
+    verifySignature: verifyEd25519,
+  };
 }
 
 /** The sink itself, or one whose archive goes encrypted into it. */

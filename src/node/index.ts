@@ -9,4 +9,5 @@ export { openFileSource } from "./file-source.ts";
 export { readPrivateKey, readPublicKey } from "./keys.ts";
 export { type PackOptions, type PackResult, pack } from "./pack.ts";
 export type { EngineChoice } from "./pool.ts";
+export { type RepairOptions, repairArchiveFile } from "./repair.ts";
 export { type SignedArchive, signArchiveFile } from "./sign.ts";

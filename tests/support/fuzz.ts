@@ -45,7 +45,8 @@ const engine: Engine = await createPortableEngine({ memoryBytes: 8 << 20 });
 await engine.load(2);
 const digestOf = digestWith(engine);
 
-function pagesOf(bytes: Uint8Array): Page[] {
+/** Every page by its magic and own offset. */
+export function pagesOf(bytes: Uint8Array): Page[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset);
   const pages: Page[] = [];
   for (let at = 16; at + PAGE_FRAME_LENGTH < bytes.length; at++) {

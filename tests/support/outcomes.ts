@@ -19,7 +19,7 @@ await engine.load(2);
 const room = engine.allocate(ROOM);
 
 /** One engine and one stretch of its memory for all archives: thousands are opened, one after the other. */
-const machinery: Machinery = {
+export const machinery: Machinery = {
   engine,
   threads: 1,
   ciphers: nodeCiphers,

@@ -156,10 +156,12 @@ function wholeContainers({ root, metadata }: State): Whole[] {
   });
 }
 
-/** What is chunked on its own: streams, containers, and files that are not another name of one. */
+/** What is chunked on its own: streams, containers, and files that are not another name of one or computed. */
 function contents(state: State): { start: number; end: number }[] {
   const { root, tree } = state;
-  const files = tree.entries.filter((entry) => entry.type === "file" && entry.hardLink === undefined);
+  const files = tree.entries.filter(
+    (entry) => entry.type === "file" && (entry.hardLink ?? entry.derived) === undefined,
+  );
   return [
     ...root.streams,
     ...wholeContainers(state),

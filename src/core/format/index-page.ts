@@ -185,16 +185,16 @@ function decodeBlock(reader: ByteReader, ends: Map<number, number>, names: Block
   return { archive, dictionary, codec, offset, storedLength, plainLength };
 }
 
-/** @param expected what the page above says of this one */
+/** @param expected what the page above says of this one; undefined when there is none */
 export function decodeIndexLeaf(
   payload: Uint8Array,
-  expected: { start: number; span: number },
+  expected: { start: number; span: number } | undefined,
   names: BlockNames,
   what: string,
 ): IndexLeaf {
   const reader = new ByteReader(payload, what);
   const firstAddress = reader.u64();
-  if (firstAddress !== expected.start)
+  if (expected !== undefined && firstAddress !== expected.start)
     throw reader.fail(`it begins at address ${firstAddress}, expected ${expected.start}`);
   const blockCount = reader.u32();
   const chunkCount = reader.u32();
@@ -237,7 +237,7 @@ export function decodeIndexLeaf(
     address += length;
   }
   starts[chunkCount] = address;
-  if (address - firstAddress !== expected.span)
+  if (expected !== undefined && address - firstAddress !== expected.span)
     throw reader.fail(`it covers ${address - firstAddress} bytes, expected ${expected.span}`);
   if (used.includes(0)) throw reader.fail("a block is not used");
 

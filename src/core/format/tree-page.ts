@@ -82,15 +82,16 @@ function readDirectory(reader: ByteReader): ByteString {
   return directory;
 }
 
-/** @param expected what the page above says of this one */
+/** @param expected what the page above says of this one; undefined when there is none */
 export function decodeTreeLeaf(
   payload: Uint8Array,
-  expected: { path: ByteString; count: number },
+  expected: { path: ByteString; count: number } | undefined,
   what: string,
 ): Entry[] {
   const reader = new ByteReader(payload, what);
   const count = reader.u32();
-  if (count !== expected.count) throw reader.fail(`it has ${count} entries, expected ${expected.count}`);
+  if (expected !== undefined && count !== expected.count)
+    throw reader.fail(`it has ${count} entries, expected ${expected.count}`);
   const entries: Entry[] = [];
   let directory: ByteString | undefined;
   for (let number = 0; number < count; number++) {
@@ -103,7 +104,8 @@ export function decodeTreeLeaf(
     }
     const path = readPath(reader, directory!);
     const before = entries.at(-1)?.path;
-    if (before === undefined ? path !== expected.path : comparePaths(before, path) >= 0) {
+    const isFirst = before === undefined && (expected === undefined || path === expected.path);
+    if (!isFirst && (before === undefined || comparePaths(before, path) >= 0)) {
       throw reader.fail("entries are not in order");
     }
     entries.push(readRecord(reader, path));

@@ -49,7 +49,7 @@ function* kindOfHead(source: RangeSource, digestOf: DigestOf): Io<HeadKind> {
 
 function lostEnd({ name, size }: RangeSource): HexzError {
   const message = `${name} has lost its end: no end mark in its last ${END_MARK_LENGTH} bytes`;
-  return new HexzError("truncated", message, { data: { size } });
+  return new HexzError("truncated", message, { hint: "hexz repair saves what is there", data: { size } });
 }
 
 /**

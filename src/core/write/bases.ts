@@ -3,7 +3,7 @@
 // itself, and what the archive becomes needs nothing but the archives that store.
 
 import { HexzError } from "../errors.ts";
-import type { BlockRef, IndexLeaf } from "../format/index-page.ts";
+import { type BlockRef, blockKey, type IndexLeaf } from "../format/index-page.ts";
 import type { Root } from "../format/root.ts";
 import { BlockTable } from "./block-table.ts";
 import { DedupTable } from "./dedup.ts";
@@ -70,6 +70,43 @@ async function loadBase(base: Base, known: KnownChunks): Promise<void> {
         numbers.set(inLeaf, block);
       }
       dedup.add(digest, { block, offset: blockOffsets[chunk]! });
+    }
+  }
+}
+
+/** Makes known what an archive has in its parents, from its own index: chunks that stay where they are. */
+export async function loadReferences(
+  { parents, dictionaries }: Pick<Root, "parents" | "dictionaries">,
+  leaves: AsyncIterable<IndexLeaf>,
+  { dedup, blocks, origins }: KnownChunks,
+): Promise<void> {
+  const numbers = new Map<number | string, number>();
+  const originNumbers = new Map<string, number>();
+  const originOf = ({ archive, dictionary }: BlockRef): number => {
+    const key = `${archive} ${dictionary}`;
+    let number = originNumbers.get(key);
+    if (number === undefined) {
+      const page = dictionary === undefined ? undefined : dictionaries[dictionary]!.ref;
+      number = origins.add(parents[archive - 1], page);
+      originNumbers.set(key, number);
+    }
+    return number;
+  };
+  for await (const { digests, fills, blockNumbers, blockOffsets, blocks: named } of leaves) {
+    const words = new Uint32Array(digests.buffer, digests.byteOffset, digests.length / 4);
+    for (let chunk = 0; chunk < fills.length; chunk++) {
+      const block = named[blockNumbers[chunk]!];
+      if (fills[chunk]! >= 0 || block === undefined || block.archive === 0) continue;
+      const digest = words.subarray(chunk * 8, chunk * 8 + 8);
+      if (dedup.find(digest) !== undefined) continue;
+      let number = numbers.get(blockKey(block));
+      if (number === undefined) {
+        number = blocks.count;
+        const { archive: _, dictionary: __, ...place } = block;
+        blocks.append({ ...place, origin: originOf(block) });
+        numbers.set(blockKey(block), number);
+      }
+      dedup.add(digest, { block: number, offset: blockOffsets[chunk]! });
     }
   }
 }

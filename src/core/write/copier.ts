@@ -11,7 +11,7 @@ import { encodeHead } from "../format/head.ts";
 import type { BlockRef, IndexLeaf } from "../format/index-page.ts";
 import type { Root } from "../format/root.ts";
 import { Appender } from "./appender.ts";
-import { type Base, type KnownChunks, loadBases } from "./bases.ts";
+import { type Base, type KnownChunks, loadBases, loadReferences } from "./bases.ts";
 import { ChunkSet } from "./chunk-set.ts";
 import type { Location } from "./dedup.ts";
 import { IndexWriter } from "./index-writer.ts";
@@ -33,6 +33,8 @@ export interface CopySource {
   readonly metadata: Readonly<Record<string, unknown>>;
   leaves(): AsyncIterable<IndexLeaf>;
   entries(): AsyncIterable<Entry>;
+  /** Whether a content begins or ends at an address; without it, fills stay as they are cut. */
+  isBorder?(address: number): boolean;
   /** A chunk's bytes, verified. */
   chunk(block: BlockRef, offset: number, length: number, digest: Uint8Array): Promise<Uint8Array>;
   /** Whether the block is stored and could be taken over as it is. */
@@ -43,6 +45,8 @@ export interface CopySource {
 
 export interface CopyOptions {
   readonly bases?: readonly Base[];
+  /** Refer to the parents of the source as it does itself: they are not read. */
+  readonly keepParents?: boolean;
   /** Who signs the copy. */
   readonly signers?: readonly Signer[];
   /** Told of every stretch of content, in bytes. */
@@ -69,6 +73,7 @@ export async function copyArchive(
 ): Promise<CopiedArchive> {
   try {
     const known = await loadBases(options.bases ?? [], sink);
+    if (options.keepParents === true) await loadReferences(source.root, source.leaves(), known);
     return await new Copier(source, sink, engine, known, openScratch, options).run();
   } catch (error) {
     await sink.abort();
@@ -158,8 +163,8 @@ class Copier {
       const length = leaf.starts[number + 1]! - leaf.starts[number]!;
       if (leaf.fills[number]! >= 0) {
         this.#index.fill(length, leaf.fills[number]!);
-        // Neighbours stay apart: they may be of two contents.
-        this.#index.border();
+        // Neighbours stay apart when they are, or may be, of two contents.
+        if (this.#source.isBorder?.(this.#index.address) ?? true) this.#index.border();
       } else {
         const digest = leaf.digests.slice(number * 32, number * 32 + 32);
         const block = leaf.blocks[leaf.blockNumbers[number]!]!;

@@ -4,7 +4,7 @@
 import type { DigestOf } from "../digest.ts";
 import type { Engine } from "../engine.ts";
 import { encodeIndexInner, type IndexChild, IndexLeafBuilder } from "../format/index-page.ts";
-import { encodePageBody, PAGE_KIND } from "../format/page.ts";
+import { encodePageBody, PAGE_KIND, type PageRef } from "../format/page.ts";
 import type { TreeTop } from "../format/root.ts";
 import { isLongSpan, TARGETS } from "../limits.ts";
 import type { Appender } from "./appender.ts";
@@ -23,6 +23,28 @@ const CHILD_LENGTH = 52;
 type Pending =
   | { readonly length: number; readonly fill: number }
   | { readonly length: number; readonly digest: Uint8Array; readonly block: number; readonly offset: number };
+
+/** Puts inner pages over the leaves of an index. @param page appends one, of this payload */
+export function buildIndexTop(
+  leaves: readonly IndexChild[],
+  page: (payload: Uint8Array) => PageRef,
+): TreeTop<IndexChild> {
+  const sum = (children: readonly IndexChild[]) => children.reduce((total, { span }) => total + span, 0);
+  const end = sum(leaves);
+  let firstAddress = 0;
+  return buildTop<IndexChild>(leaves, {
+    size: () => CHILD_LENGTH,
+    pageLimit: TARGETS.innerPage,
+    rootLimit: TARGETS.rootIndexChildren,
+    append: (children) => {
+      if (firstAddress === end) firstAddress = 0;
+      const payload = encodeIndexInner(firstAddress, children);
+      const span = sum(children);
+      firstAddress += span;
+      return { span, ref: page(payload) };
+    },
+  });
+}
 
 export class IndexWriter implements Layout {
   readonly #engine: Engine;
@@ -161,19 +183,9 @@ export class IndexWriter implements Layout {
   async finish(): Promise<{ top: TreeTop<IndexChild>; chunksDigest: Uint8Array }> {
     const pages = await this.#leaves.appendCopies(this.#appender);
     const leaves = pages.map(({ about: span, ref }) => ({ span, ref }));
-    let firstAddress = 0;
-    const top = buildTop<IndexChild>(leaves, {
-      size: () => CHILD_LENGTH,
-      pageLimit: TARGETS.innerPage,
-      rootLimit: TARGETS.rootIndexChildren,
-      append: (children) => {
-        if (firstAddress === this.address) firstAddress = 0;
-        const payload = encodeIndexInner(firstAddress, children);
-        const page = encodePageBody(PAGE_KIND.indexInner, payload, this.#engine, this.#digestOf);
-        const span = children.reduce((sum, child) => sum + child.span, 0);
-        firstAddress += span;
-        return { span, ref: appendPage(this.#appender, page, this.#digestOf) };
-      },
+    const top = buildIndexTop(leaves, (payload) => {
+      const page = encodePageBody(PAGE_KIND.indexInner, payload, this.#engine, this.#digestOf);
+      return appendPage(this.#appender, page, this.#digestOf);
     });
     return { top, chunksDigest: this.#hasher.digest() };
   }

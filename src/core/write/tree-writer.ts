@@ -5,7 +5,7 @@ import type { DigestOf } from "../digest.ts";
 import type { Engine } from "../engine.ts";
 import { HexzError } from "../errors.ts";
 import type { Entry } from "../format/entry.ts";
-import { encodePageBody, PAGE_KIND } from "../format/page.ts";
+import { encodePageBody, PAGE_KIND, type PageRef } from "../format/page.ts";
 import { type ByteString, checkPath, comparePaths, displayName, splitPath } from "../format/path.ts";
 import type { ContentRange } from "../format/record.ts";
 import type { TreeTop } from "../format/root.ts";
@@ -38,6 +38,19 @@ export class PathChecker {
     checkLimit("the length of a name", name.length, LIMITS.component);
     checkLimit("the length of a path", path.length, LIMITS.path);
   }
+}
+
+/** Puts inner pages over the leaves of a tree. @param page appends one, of this payload */
+export function buildTreeTop(leaves: readonly TreeChild[], page: (payload: Uint8Array) => PageRef): TreeTop<TreeChild> {
+  return buildTop<TreeChild>(leaves, {
+    size: ({ path }) => CHILD_LENGTH + path.length,
+    pageLimit: TARGETS.innerPage,
+    rootLimit: TARGETS.rootTreeChildren,
+    append: (children) => {
+      const count = children.reduce((sum, child) => sum + child.count, 0);
+      return { path: children[0]!.path, count, ref: page(encodeTreeInner(children)) };
+    },
+  });
 }
 
 export class TreeWriter {
@@ -106,15 +119,9 @@ export class TreeWriter {
   async finish(): Promise<{ top: TreeTop<TreeChild>; entriesDigest: Uint8Array }> {
     const pages = await this.#leaves.appendCopies(this.#appender);
     const leaves = pages.map(({ about, ref }) => ({ ...about, ref }));
-    const top = buildTop<TreeChild>(leaves, {
-      size: (child) => CHILD_LENGTH + child.path.length,
-      pageLimit: TARGETS.innerPage,
-      rootLimit: TARGETS.rootTreeChildren,
-      append: (children) => {
-        const page = encodePageBody(PAGE_KIND.treeInner, encodeTreeInner(children), this.#engine, this.#digestOf);
-        const count = children.reduce((sum, child) => sum + child.count, 0);
-        return { path: children[0]!.path, count, ref: appendPage(this.#appender, page, this.#digestOf) };
-      },
+    const top = buildTreeTop(leaves, (payload) => {
+      const page = encodePageBody(PAGE_KIND.treeInner, payload, this.#engine, this.#digestOf);
+      return appendPage(this.#appender, page, this.#digestOf);
     });
     return { top, entriesDigest: this.#hasher.digest() };
   }
