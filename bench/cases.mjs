@@ -2,6 +2,7 @@
 import { lstatSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { peerContenders } from "./contenders.mjs";
+import { openEncrypted, packEncrypted } from "./encryption.mjs";
 import * as ours from "./ours.mjs";
 
 const READ_LENGTH = 4096;
@@ -35,6 +36,8 @@ export const CASES = [
   { id: "extract-tree", input: "tree", build: extractTree },
   { id: "random-fixed", input: "tar", build: randomRead },
   { id: "random-cdc", input: "tar", build: randomRead },
+  { id: "encrypt-pack", input: "tar", build: packEncrypted },
+  { id: "encrypt-open", input: "tar", build: openEncrypted },
   { id: "inspect", input: "tar", also: ["image", "random"], build: inspect },
   // The same for archives of format 1, which is what the original makes and reads.
   { id: "format1-pack-lz4-tar", input: "tar", build: packLz4, format: "1" },

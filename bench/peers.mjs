@@ -10,6 +10,7 @@ const DEBIAN_TOOLS = {
   lz4: { package: "lz4", version: ["--version"] },
   zstd: { package: "zstd", version: ["--version"] },
   borg: { package: "borgbackup", version: ["--version"] },
+  restic: { package: "restic", version: ["version"] },
   mksquashfs: { package: "squashfs-tools", version: ["-version"] },
   xdelta3: { package: "xdelta3", version: ["-V"] },
   b3sum: { package: "b3sum", version: ["--version"] },
