@@ -113,3 +113,51 @@ test("--base of format 1 is refused with what to do instead", () => {
   expect(stderr).toContain("hexz convert hexz1");
   expect(existsSync(join(root, "f.hxz"))).toBe(false);
 });
+
+test("verify: the signature of the index, with what it does not cover", () => {
+  const root = temporaryDirectory();
+  const key = fileURLToPath(new URL("archives/test-public.key", FORMAT1));
+  const good = hexzJson(["verify", key, kept("055-signed")]);
+  expect([good.code, good.document.ok, good.document.signatures.length]).toEqual([0, true, 1]);
+  expect(good.document.warnings[0].code).toBe("untrusted");
+  const changed = readFileSync(kept("055-signed"));
+  changed[known("055-signed").index_offset + 40]! ^= 1;
+  writeFileSync(join(root, "changed.hxz"), changed);
+  writeFileSync(join(root, "other.key"), new Uint8Array(32).fill(7));
+  expect(hexzJson(["verify", key, "changed.hxz"], { cwd: root }).document.ok).toBe(false);
+  expect(hexz(["verify", "other.key", kept("055-signed")], { cwd: root }).code).toBe(1);
+  expect(hexz(["verify", key, kept("055-base")]).code).toBe(1);
+  const forged = hexz([
+    "verify",
+    fileURLToPath(new URL("crafted/test-public.key", FORMAT1)),
+    crafted("signed-forged-page"),
+  ]);
+  expect([forged.code, forged.stderr]).toEqual([0, expect.stringContaining("no block")]);
+  const required = hexz(["cat", kept("055-signed"), "disk", "--require-signed-by", key]);
+  expect([required.code, required.bytes.length]).toEqual([1, 0]);
+});
+
+test("diff compares by digests where there are any, and says where it cannot", () => {
+  const { document } = hexzJson(["diff", kept("055-base"), kept("055-commit-thin-8k")]);
+  expect(document.shared).toMatchObject({ chunks: 18, via_parent: 18 });
+  const same = hexz(["diff", "--exit-code", kept("082-directory"), kept("082-signed-directory")]);
+  expect(same.code).toBe(0);
+  const encrypted = hexzJson(["diff", kept("055-pack-lz4-encrypted"), kept("055-pack-lz4-encrypted")]).document;
+  expect([encrypted.files.changed, encrypted.files.undecided.length]).toEqual([[], 1]);
+  expect(encrypted.warnings.length).toBe(1);
+});
+
+test("ls draws a lineage of names: chains, branches, what is not there, circles", () => {
+  const { code, document } = hexzJson(["ls", "."], { cwd: fileURLToPath(new URL("lineage/", FORMAT1)) });
+  expect(code).toBe(0);
+  const parents = Object.fromEntries(
+    document.archives.map((one: { path: string; parents: string[] }) => [one.path, one.parents]),
+  );
+  expect(parents["v2.hxz"]).toEqual(["v1.hxz"]);
+  expect(parents["v1-other-branch-with-a-name-longer-than-32.hxz"]).toEqual(["root.hxz"]);
+  expect(parents["cycle-a.hxz"]).toEqual(["cycle-b.hxz"]);
+  expect(parents["own-parent.hxz"]).toEqual([]);
+  expect(document.missing_parents).toEqual([{ id: null, hint: "../055-base.hxz" }]);
+  const v1 = document.archives.find(({ path }: { path: string }) => path === "v1.hxz");
+  expect(v1).toMatchObject({ archive_id: null, new_chunks: 2, error: null });
+});

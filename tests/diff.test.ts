@@ -323,6 +323,7 @@ describe("what it costs", () => {
       root: { ...empty, addressSpace: count * SIMULATED_CHUNK, counts },
       source: { name: "huge.hxz", size: count * SIMULATED_CHUNK, read: () => Promise.reject() },
       leaves: () => simulatedLeaves(count, from),
+      format1: undefined,
     });
     const before = await bytesInUse();
     const numbers = new ChunkNumbers();

@@ -77,10 +77,13 @@ function cutsText({ chunking, sizes }: Coding): string {
     : `cdc ${[sizes.min, sizes.avg, sizes.max].map(formatSize).join(" / ")}`;
 }
 
-export function diffWarnings({ cutAlike, files }: ArchiveDiff, { a, b }: Sides): Warning[] {
+export function diffWarnings({ cutAlike, hasUnknown, files }: ArchiveDiff, { a, b }: Sides): Warning[] {
   const [ours, theirs] = [a, b].map(({ archive }) => cutsText(archive.root.coding));
   const undecided = files?.undecided.length ?? 0;
   const warn = (message: string): Warning => ({ path: byteStringFromText(b.path), code: "not_available", message });
+  if (hasUnknown) {
+    return [warn(`some chunks have no digest: whether ${undecided} entries of equal size are equal is not known`)];
+  }
   if (!cutAlike) {
     return [
       warn(

@@ -6,6 +6,7 @@ import type { ByteString } from "../core/format/path.ts";
 import type { Tally } from "../core/format/root.ts";
 import type { Member } from "../core/lineage.ts";
 import type { RangeSource } from "../core/source/source.ts";
+import { surveyOf } from "./inspect-format1.ts";
 import { openToLook } from "./open.ts";
 import type { ReadingOptions } from "./reading-options.ts";
 import { textOrNull } from "./text.ts";
@@ -34,12 +35,13 @@ export async function lookAt(path: ByteString, open: () => RangeSource, options:
     source = open();
     const { size } = source;
     const archive = await openToLook(source, options);
-    const { counts, parents } = archive.root;
+    const { parents } = archive.root;
+    const counts = (await surveyOf(archive))?.counts ?? archive.root.counts;
     const { note, created } = await archive.metadata();
     return {
       path,
       id: archive.idText ?? undefined,
-      parents: parents.map(({ id, hint }) => ({ id: hexOf(id), hint })),
+      parents: parents.map(({ id, hint }) => ({ id: id.length === 0 ? undefined : hexOf(id), hint })),
       size,
       facts: {
         originalSize: counts.originalSize,

@@ -1,9 +1,9 @@
 // `hexz ls`: the archives of a directory as a tree of their lineage.
 
-import { join } from "node:path";
+import { join, posix } from "node:path";
 import { Command } from "@commander-js/extra-typings";
 import type { HexzError, Warning } from "../../core/errors.ts";
-import { type ByteString, byteStringFromText, byteStringOf } from "../../core/format/path.ts";
+import { type ByteString, byteStringFromText, byteStringOf, displayName } from "../../core/format/path.ts";
 import { drawLineage, keyOf, type Lineage, lineageOf } from "../../core/lineage.ts";
 import { openFileSource } from "../../node/file-source.ts";
 import { listArchives } from "../../node/list-archives.ts";
@@ -48,9 +48,14 @@ function totalOf({ archives }: Listing): number {
   return archives.reduce((sum, { size = 0 }) => sum + size, 0);
 }
 
+/** Its id; of format 1, which has none, its path. */
+function nameOf({ id, path }: Looked): string {
+  return id ?? displayName(path);
+}
+
 function archiveDocument({ archives, lineage }: Listing, number: number): object {
   const { path, id, size, facts, error } = archives[number]!;
-  const ids = (numbers: readonly number[]) => [...new Set(numbers.map((other) => archives[other]!.id))];
+  const ids = (numbers: readonly number[]) => [...new Set(numbers.map((other) => nameOf(archives[other]!)))];
   return {
     ...nameFields("path", path),
     archive_id: id ?? null,
@@ -68,13 +73,25 @@ function archiveDocument({ archives, lineage }: Listing, number: number): object
 
 function listingDocument(listing: Listing): object {
   const { archives, lineage, warnings } = listing;
-  const roots = lineage.roots.map((root) => archives[root]!.id).filter((id) => id !== undefined);
+  const roots = lineage.roots
+    .filter((root) => archives[root]!.error === undefined)
+    .map((root) => nameOf(archives[root]!));
   return {
     archives: archives.map((_, number) => archiveDocument(listing, number)),
     roots: [...new Set(roots)],
     missing_parents: lineage.missing.map(({ id, hint }) => ({ id: id ?? null, hint })),
     total_size: totalOf(listing),
     warnings: warnings.map(warningDocument),
+  };
+}
+
+/** Format 1 names parents by their paths: as from the child, or as they are called beside it. */
+function finderOf(archives: readonly Looked[]): (child: Looked, hint: string) => Looked | undefined {
+  const byPath = new Map<string, Looked>(archives.map((archive) => [posix.normalize(archive.path), archive]));
+  return (child, hint) => {
+    const name = byteStringFromText(hint);
+    const at = (path: string) => byPath.get(posix.join(posix.dirname(child.path), path));
+    return (posix.isAbsolute(name) ? undefined : at(name)) ?? at(posix.basename(name));
   };
 }
 
@@ -129,7 +146,7 @@ async function run(directory: string, options: Options, calling: Calling): Promi
   const reading = { ...options, prompt: false };
   const archives: Looked[] = [];
   for (const path of paths) archives.push(await lookAt(byteStringOf(path), () => openFileSource(path), reading));
-  const listing: Listing = { directory, archives, lineage: lineageOf(archives), warnings };
+  const listing: Listing = { directory, archives, lineage: lineageOf(archives, finderOf(archives)), warnings };
   printWarnings(warnings);
   if (options.json === true) await printDocument(listingDocument(listing));
   else if (options.quiet !== true && options.silent !== true) {

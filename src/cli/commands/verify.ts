@@ -79,18 +79,22 @@ async function verifyPath(
   }
 }
 
-function documentOf({ ok, id, signatures, checkedBytes, problems }: Verdict): object {
+function documentOf({ ok, id, signatures, checkedBytes, problems, warnings }: Verdict): object {
   return {
     ok,
     archive_id: id ?? null,
     signatures: signatures.map(({ publicKey, valid, trusted }) => ({ public_key: hexOf(publicKey), valid, trusted })),
     checked_bytes: checkedBytes,
     problems: problems.map(problemDocument),
+    ...(warnings && { warnings: warnings.map(problemDocument) }),
   };
 }
 
 /** Why the answer is what it is, in one sentence. */
-function reasonOf({ ok, signatures, problems, checkedBytes }: Verdict, keyCount: number, quick: boolean): string {
+function reasonOf(verdict: Verdict, keyCount: number, quick: boolean): string {
+  const { ok, signatures, problems, checkedBytes, warnings } = verdict;
+  if (ok && warnings !== undefined)
+    return `the index is what was signed; no contents are (${formatSize(checkedBytes)} checked)`;
   if (ok && quick) return "signed; the bytes below its root were not checked";
   if (ok) return `signed, and every byte is what was signed (${formatSize(checkedBytes)} checked)`;
   if (problems.length > 0) return "it is not what was signed, or cannot be proven to be";
@@ -100,6 +104,7 @@ function reasonOf({ ok, signatures, problems, checkedBytes }: Verdict, keyCount:
 
 function printVerdict(path: string, verdict: Verdict, keyCount: number, options: Options): void {
   for (const problem of verdict.problems) printNote(`hexz: problem: ${problemText(problem)}`);
+  for (const warning of verdict.warnings ?? []) printNote(`hexz: warning: ${problemText(warning)}`);
   if (options.quiet === true || options.silent === true) return;
   const lines = verdict.signatures.map(({ publicKey, valid, trusted }) => {
     return `${valid ? "signed by" : "WRONG signature of"} ${hexOf(publicKey)}${trusted ? ", a KEY" : ""}`;

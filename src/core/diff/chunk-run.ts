@@ -34,7 +34,7 @@ export interface ChunkTallies {
 }
 
 /** What is read of an archive: its index. */
-export type Indexed = Pick<Archive, "root" | "source" | "leaves">;
+export type Indexed = Pick<Archive, "root" | "source" | "leaves" | "format1">;
 
 /** An index record takes at least so many bytes, so a file's size bounds what is allocated for its chunks. */
 const LEAST_RECORD = 3;
@@ -43,6 +43,8 @@ export class ChunkNumbers {
   readonly #table = new DedupTable();
   readonly #held = { a: new ChunkSet(), b: new ChunkSet() };
   readonly #parts = new Map<string, number>();
+  /** Some chunks have no digest: whether they are equal is not known. */
+  hasUnknown = false;
   readonly tallies: ChunkTallies = {
     a: { chunks: 0, bytes: 0 },
     b: { chunks: 0, bytes: 0 },
@@ -58,9 +60,8 @@ export class ChunkNumbers {
   /** Reads the index of an archive; A first. @throws HexzError `damaged`, `invalid`, `io` */
   async load(archive: Indexed, side: "a" | "b"): Promise<Run> {
     const { root, source } = archive;
-    const { unique, duplicate, parent, fill } = root.counts;
-    const count = unique.count + duplicate.count + parent.count + fill.count;
-    if (count * LEAST_RECORD > source.size) {
+    const count = await countChunks(archive);
+    if (archive.format1 === undefined && count * LEAST_RECORD > source.size) {
       throw new HexzError("invalid", `${source.name} has ${source.size} bytes and claims ${count} chunks`);
     }
     const elements = new Uint32Array(count);
@@ -78,12 +79,24 @@ export class ChunkNumbers {
         }
         const inParent = leaf.blocks[leaf.blockNumbers[number]!]!.archive !== 0;
         const length = leaf.starts[number + 1]! - leaf.starts[number]!;
+        if (leaf.undigested?.[number]) {
+          elements[at] = this.#unknown(length, side);
+          continue;
+        }
         elements[at] = this.#number(words.subarray(number * 8, number * 8 + 8), length, side, inParent);
       }
     }
     if (at !== count) throw miscounted(archive, count);
     starts[count] = root.addressSpace;
     return { elements, starts };
+  }
+
+  /** A chunk whose digest is not known: it equals no other one, as far as one can see. */
+  #unknown(length: number, side: "a" | "b"): number {
+    this.hasUnknown = true;
+    this.tallies[side].chunks++;
+    this.tallies[side].bytes += length;
+    return this.#part(-1, this.#parts.size, length);
   }
 
   #number(digest: Uint32Array, length: number, side: "a" | "b", inParent: boolean): number {
@@ -138,6 +151,15 @@ export class ChunkNumbers {
     this.#parts.set(key, part);
     return part;
   }
+}
+
+/** How many chunks there are; those of format 1 must be counted. */
+async function countChunks(archive: Indexed): Promise<number> {
+  const { unique, duplicate, parent, fill } = archive.root.counts;
+  if (archive.format1 === undefined) return unique.count + duplicate.count + parent.count + fill.count;
+  let count = 0;
+  for await (const { fills } of archive.leaves()) count += fills.length;
+  return count;
 }
 
 function miscounted({ source }: Indexed, count: number): HexzError {

@@ -35,6 +35,8 @@ export interface ArchiveDiff {
   readonly chunks: ChunkTallies;
   /** Equal contents have equal chunks in both: same method, same sizes. */
   readonly cutAlike: boolean;
+  /** Some chunks have no digest, as those of encrypted archives of format 1. */
+  readonly hasUnknown: boolean;
   readonly files: FileDiff | undefined;
 }
 
@@ -53,9 +55,9 @@ export async function diffArchives(
 ): Promise<ArchiveDiff> {
   const numbers = new ChunkNumbers();
   const runs = { a: await numbers.load(a, "a"), b: await numbers.load(b, "b") };
-  const cutAlike = sameCuts(a, b);
+  const cutAlike = sameCuts(a, b) && !numbers.hasUnknown;
   const files = options.chunksOnly ? undefined : await new FileComparison(a, b, numbers, runs, cutAlike).run();
-  return { chunks: numbers.tallies, cutAlike, files };
+  return { chunks: numbers.tallies, cutAlike, hasUnknown: numbers.hasUnknown, files };
 }
 
 function sameCuts({ root: { coding: a } }: Archive, { root: { coding: b } }: Archive): boolean {
@@ -157,7 +159,7 @@ class FileComparison {
     const isFile = (one: Entry | Stream) => isComputed(one) || hasContent(one);
     if (!isFile(a) || !isFile(b)) this.#changed.push({ a, b, changes: this.#otherType(a, b) });
     else if (a.size !== b.size) this.#changed.push({ a, b });
-    else if (this.#computedAlike(a, b)) this.#equal(a, b);
+    else if (a.size === 0 || this.#computedAlike(a, b)) this.#equal(a, b);
     else this.#undecided.push(b);
   }
 

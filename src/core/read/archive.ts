@@ -375,6 +375,10 @@ export class Archive {
     return this.checkSignatures(await this.run(readSignatures(this.context, this.endMark)));
   }
 
+  get verifySignature(): VerifySignature {
+    return this.#machinery.verifySignature;
+  }
+
   /** Whether these are signatures of this state. */
   checkSignatures(signatures: readonly Signature[]): Promise<CheckedSignature[]> {
     return checkSignatures(signatures, this.id, this.#machinery.verifySignature);

@@ -2,9 +2,12 @@
 // id → root → pages → chunk digests → bytes, those that parents store included.
 
 import { equalBytes } from "../bytes.ts";
+import { HexzError } from "../errors.ts";
 import type { Archive } from "./archive.ts";
 import { type CheckOptions, checkArchive, type Problem } from "./check.ts";
 import { type CheckedSignature, isSignedBy } from "./signatures.ts";
+import type { Format1 } from "./v1/archive.ts";
+import { verifyFormat1Signature } from "./v1/signature.ts";
 
 export interface VerifyOptions extends Pick<CheckOptions, "onProgress"> {
   /** Public keys, 32 bytes each; all of them must have signed. Without any, nothing is proven. */
@@ -22,10 +25,13 @@ export interface VerifiedArchive {
   /** Bytes of content whose digests were checked. */
   readonly checkedBytes: number;
   readonly problems: readonly Problem[];
+  /** Of format 1: what its signatures do not cover. */
+  readonly warnings?: readonly Problem[];
 }
 
 /** Verifies an archive that could be opened. What is wrong is reported, not thrown. @throws HexzError `io` */
 export async function verifyArchive(archive: Archive, options: VerifyOptions): Promise<VerifiedArchive> {
+  if (archive.format1 !== undefined) return verifyFormat1(archive, archive.format1, options);
   const { keys, detached = [], quick = false } = options;
   const checked = [...(await archive.signatures())];
   let signed = keys.length > 0;
@@ -43,4 +49,23 @@ export async function verifyArchive(archive: Archive, options: VerifyOptions): P
   if (!signed || quick) return { ok: signed, signatures, checkedBytes: 0, problems: [] };
   const { ok, checkedBytes, problems } = await checkArchive(archive, options);
   return { ok, signatures, checkedBytes, problems };
+}
+
+/**
+ * A signature of format 1 does not say whose it is, so it is tried with every key; and it covers the index alone, so
+ * what is verified is never the whole archive.
+ */
+async function verifyFormat1(archive: Archive, format1: Format1, options: VerifyOptions): Promise<VerifiedArchive> {
+  const { keys, detached = [] } = options;
+  if (detached.length > 0) {
+    throw new HexzError("not_available", `${archive.source.name} is of format 1, whose signatures are not detached`);
+  }
+  const checked = await verifyFormat1Signature(archive, format1.opened, keys);
+  const ok = keys.length > 0 && keys.every((key) => isSignedBy(checked, key));
+  const signatures = checked.filter(({ valid }) => valid).map((one) => ({ ...one, trusted: true }));
+  const message = "the signature covers the master index and the metadata: no block, no page and not the header";
+  const warnings: Problem[] = [{ code: "untrusted", where: "layout", message }];
+  if (!ok || options.quick === true) return { ok, signatures, checkedBytes: 0, problems: [], warnings };
+  const { ok: good, checkedBytes, problems } = await checkArchive(archive, options);
+  return { ok: good, signatures, checkedBytes, problems, warnings };
 }

@@ -16,7 +16,7 @@ import { type Stretch, writeStretches } from "./stretches.ts";
 /** What goes into the tar: streams as files, then the tree. */
 async function* membersOf(archive: Archive): AsyncGenerator<Entry> {
   const names = new Set<string>();
-  for (const { name, start, size } of archive.streams) {
+  for (const { name, start, size } of archive.ownStreams) {
     names.add(name);
     yield { path: byteStringFromText(name), type: "file", start, size };
   }
