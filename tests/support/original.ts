@@ -1,7 +1,11 @@
 // The original hexz as a peer: its Python packages, installed from PyPI where that can be reached.
 
 import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
+import { test } from "vitest";
+import { randomBytes, text, zeroRidden } from "./random.ts";
+import { concat } from "./reference-bytes.ts";
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 const DRIVER = path("original.py");
@@ -59,4 +63,21 @@ export function findOriginal(): Original {
       return JSON.parse(String(stdout).trim().split("\n").at(-1)!) as Done[];
     },
   };
+}
+
+/** `test` where that version is there; why it is not is printed once. */
+export function testsWith(original: Original): (version: Version) => ReturnType<typeof test.skipIf> {
+  for (const reason of original.missing) process.stderr.write(`skipped: ${reason}\n`);
+  return (version) => test.skipIf(!original.has(version));
+}
+
+export const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
+
+/** Text, noise and zeros of lengths around those of blocks and chunks; sometimes twice, or nothing at all. */
+export function randomContent(random: (below: number) => number): Uint8Array {
+  const lengths = [1, 100, 4095, 4096, 4097, 70_000, 300_000];
+  const makers = [text, randomBytes, zeroRidden, (length: number) => new Uint8Array(length)];
+  const part = () => makers[random(makers.length)]!(lengths[random(lengths.length)]! + random(3), random);
+  const parts = Array.from({ length: random(6) }, part);
+  return concat(...parts, ...(random(2) ? parts : []));
 }
