@@ -22,6 +22,27 @@ export interface Kernels {
     out: number,
     capacity: number,
   ): number;
+  /** Bytes of scratch that `hashChunks` needs. */
+  readonly HASH_SCRATCH: { readonly value: number };
+  /** @returns how many records of 16 bytes were written, -1 when they are more than `capacity` */
+  scanCuts(src: number, from: number, to: number, out: number, capacity: number): number;
+  /** @returns how many chunks were written, 8 bytes each */
+  walkCuts(
+    src: number,
+    at: number,
+    end: number,
+    min: number,
+    avg: number,
+    max: number,
+    bits: number,
+    final: number,
+    found: number,
+    count: number,
+    state: number,
+    out: number,
+    capacity: number,
+  ): number;
+  hashChunks(src: number, list: number, count: number, out: number, fills: number, scratch: number): void;
   fillValue(src: number, length: number): number;
   zeroPrefix(src: number, length: number): number;
   crc32Init(tables: number): void;

@@ -16,10 +16,18 @@ const ZERO_CHUNK: u32 = 0x80000000;
 // A byte has left the 64-bit hash after 64 more bytes: this many in front of a position decide about it.
 const WINDOW: i32 = 64;
 
+/** The gear value of the byte at `p`. */
 // @ts-ignore: decorator
 @inline
-function gear(p: usize): u64 {
+export function gear(p: usize): u64 {
   return load<u64>(GEAR + (usize(load<u8>(p)) << 3));
+}
+
+/** The mask of 5 to 25 bits. */
+// @ts-ignore: decorator
+@inline
+export function maskOf(bits: i32): u64 {
+  return load<u64>(MASKS + (usize(bits - 5) << 3));
 }
 
 /**
@@ -65,8 +73,8 @@ function firstCut(src: usize, length: i32, min: i32, avg: i32, quiet: i32, small
 export function findCuts(
   src: usize, length: i32, min: i32, avg: i32, max: i32, bits: i32, final: bool, out: usize, capacity: i32,
 ): i32 {
-  const small = load<u64>(MASKS + (usize(bits + 1 - 5) << 3));
-  const large = load<u64>(MASKS + (usize(bits - 1 - 5) << 3));
+  const small = maskOf(bits + 1);
+  const large = maskOf(bits - 1);
   // Only the masks of 5, 6 and 8 bits ever cut inside zeros (a test checks all), and only while the hash warms up.
   const quietZeros = bits == 8 || bits >= 10;
   let count = 0;

@@ -13,9 +13,10 @@ export function zeroPrefix(src: usize, length: i32): i32 {
   return runLength(src, length, 0);
 }
 
+/** How many bytes at the start have that value. */
 // @ts-ignore: decorator
 @inline
-function runLength(src: usize, length: i32, value: i32): i32 {
+export function runLength(src: usize, length: i32, value: i32): i32 {
   const end = src + usize(length);
   let p = src;
   const word = u64(value) * 0x0101010101010101;

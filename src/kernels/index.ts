@@ -2,6 +2,7 @@
 // output and its scratch memory, so that several threads may share one memory. Nothing reads or writes a byte outside
 // the ranges it is given.
 
+export { hashChunks, HASH_SCRATCH, scanCuts, walkCuts } from "./analyze";
 export { findCuts } from "./chunk";
 export { crc32, crc32Init, CRC32_SCRATCH } from "./crc32";
 export { fillValue, zeroPrefix } from "./fill";
