@@ -1,6 +1,8 @@
 // The hot loops behind one interface: chunking, digest, block codecs. The portable engine runs everywhere; the native
 // one replaces codecs and digest by the system's libraries. Chunk boundaries and digests are the same in both.
 
+import type { Kernels } from "./kernels.ts";
+
 /** FastCDC parameters in bytes; `avg` is a power of two. */
 export interface ChunkSizes {
   readonly min: number;
@@ -31,6 +33,8 @@ export interface Engine {
   /** What codes and hashes, with versions, for `--version` and the root: "wasm 1", "lz4 1.9.4, zstd 1.5.4, …". */
   readonly description: string;
   readonly memory: WebAssembly.Memory;
+  /** What only analysis uses, on addresses of `memory`. */
+  readonly kernels: Pick<Kernels, "scanCuts" | "walkCuts" | "hashChunks" | "HASH_SCRATCH">;
   /** A buffer in `memory` with 64 bytes of slack behind it, 64-byte aligned, never given back. */
   allocate(length: number): Uint8Array;
   /**

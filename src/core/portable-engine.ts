@@ -178,6 +178,7 @@ export async function createPortableEngine(options: PortableEngineOptions = {}):
     name: "wasm",
     description: "wasm 1",
     memory,
+    kernels,
 
     allocate(length) {
       const at = heapAt;

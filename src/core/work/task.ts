@@ -4,40 +4,12 @@
 
 import { type ChunkSizes, CODEC, type CodecId, type Engine, ZERO_CHUNK } from "../engine.ts";
 import { HexzError } from "../errors.ts";
+import { runSurveyTask } from "./survey-task.ts";
+import { setTask, type Task, type Workspace } from "./task-record.ts";
 
-export const TASK_STATE = { idle: 0, queued: 1, done: 2, failed: 3 } as const;
+export { allocateTask, TASK_STATE, type Task, taskAt, type Workspace } from "./task-record.ts";
+
 const KIND = { digest: 1, encode: 2, decode: 3, encodeFormat1: 4 } as const;
-/** Words of a task: state, kind, arguments. */
-const TASK_WORDS = 14;
-
-/** A task's record in memory. */
-export interface Task {
-  readonly words: Int32Array;
-  /** Byte address of `words`, by which another thread finds it. */
-  readonly address: number;
-}
-
-export function allocateTask(engine: Engine): Task {
-  const bytes = engine.allocate(TASK_WORDS * 4);
-  return { words: new Int32Array(bytes.buffer, bytes.byteOffset, TASK_WORDS), address: bytes.byteOffset };
-}
-
-export function taskAt(memory: WebAssembly.Memory, address: number): Task {
-  return { words: new Int32Array(memory.buffer, address, TASK_WORDS), address };
-}
-
-function set(task: Task, kind: number, ...values: number[]): void {
-  task.words[0] = TASK_STATE.idle;
-  task.words[1] = kind;
-  for (let at = 0; at < values.length; at++) task.words[2 + at] = values[at]!;
-}
-
-/** What one thread needs besides the engine: room to put the parts of a block together. */
-export interface Workspace {
-  readonly engine: Engine;
-  readonly gather: Uint8Array;
-}
-
 /** Set in the length of a stretch of content that is still to be cut into chunks; it ends where the content ends. */
 export const TO_CUT = 0x4000_0000;
 
@@ -65,7 +37,7 @@ export function setDigestTask(task: Task, work: DigestWork): void {
   const { bytes, items, count, sizes, zerosOnly, lengths, ends, digests, fills } = work;
   const { min, avg, max } = sizes;
   const arrays = [bytes, items, lengths, ends, digests, fills].map((array) => array.byteOffset);
-  set(task, KIND.digest, count, lengths.length, min, avg, max, zerosOnly ? 1 : 0, ...arrays);
+  setTask(task, KIND.digest, count, lengths.length, min, avg, max, zerosOnly ? 1 : 0, ...arrays);
 }
 
 function runDigest({ engine }: Workspace, words: number[]): void {
@@ -122,7 +94,17 @@ export interface EncodeWork {
 
 export function setEncodeTask(task: Task, work: EncodeWork): void {
   const { codec, level, blockCount, parts, out, results } = work;
-  set(task, KIND.encode, codec, level, blockCount, parts.byteOffset, out.byteOffset, out.length, results.byteOffset);
+  setTask(
+    task,
+    KIND.encode,
+    codec,
+    level,
+    blockCount,
+    parts.byteOffset,
+    out.byteOffset,
+    out.length,
+    results.byteOffset,
+  );
 }
 
 function runEncode({ engine, gather }: Workspace, words: number[]): void {
@@ -222,7 +204,7 @@ export interface DecodeWork {
 
 export function setDecodeTask(task: Task, work: DecodeWork): void {
   const { blockCount, blocks, chunks, results } = work;
-  set(task, KIND.decode, blockCount, blocks.byteOffset, chunks.byteOffset, results.byteOffset);
+  setTask(task, KIND.decode, blockCount, blocks.byteOffset, chunks.byteOffset, results.byteOffset);
 }
 
 function runDecode({ engine }: Workspace, [blockCount, blocksAt, chunksAt, resultsAt]: number[]): void {
@@ -270,5 +252,5 @@ export function runTask(workspace: Workspace, task: Task): void {
   else if (kind === KIND.encode) runEncode(workspace, words);
   else if (kind === KIND.encodeFormat1) runEncodeFormat1(workspace, words);
   else if (kind === KIND.decode) runDecode(workspace, words);
-  else throw new Error(`a task has kind ${kind}`);
+  else if (!runSurveyTask(workspace, kind!, words)) throw new Error(`a task has kind ${kind}`);
 }

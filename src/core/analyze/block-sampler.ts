@@ -1,0 +1,43 @@
+// Which blocks of a plan are coded: the first ones all, then one of every few, more and more, so that the sample grows with
+// the logarithm of the input whatever its length. Within each few, the choice is random but always the same.
+
+/** Plain bytes that are sampled before blocks are taken half as often. */
+const QUOTA = 8 * 1024 * 1024;
+/** Quotas that an input of known length without duplicates fills. */
+const STEPS = 4;
+
+export class BlockSampler {
+  #period: number;
+  #taken = 0;
+  #place = 0;
+  #chosen = 0;
+  #random = 0x2545f491;
+
+  /** @param expected bytes of input, if known */
+  constructor(expected: number | undefined) {
+    const steps = expected === undefined ? 1 : Math.ceil(expected / (QUOTA * 2 ** STEPS));
+    this.#period = steps <= 1 ? 1 : 2 ** Math.floor(Math.log2(steps));
+  }
+
+  /** Whether to take the next block: how many blocks it stands for, or 0. */
+  next(): number {
+    if (this.#place === 0) {
+      if (this.#taken >= QUOTA) {
+        this.#period *= 2;
+        this.#taken = 0;
+      }
+      this.#random ^= this.#random << 13;
+      this.#random ^= this.#random >>> 17;
+      this.#random ^= this.#random << 5;
+      this.#chosen = (this.#random >>> 0) % this.#period;
+    }
+    const take = this.#place === this.#chosen;
+    this.#place = (this.#place + 1) % this.#period;
+    return take ? this.#period : 0;
+  }
+
+  /** A taken block has ended. */
+  took(bytes: number): void {
+    this.#taken += bytes;
+  }
+}

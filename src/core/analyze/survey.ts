@@ -1,0 +1,332 @@
+// The conductor of an analysis: all candidates are measured in one pass over the input. Slots go through it in order:
+// read, scan for places that may be cut (any thread), cut for every chunking, hash the chunks (any thread), tell new ones
+// from others, put together the blocks of the sample, code those (any thread).
+
+import { HexzError } from "../errors.ts";
+import type { Crew } from "../work/crew.ts";
+import { REGION, setCodeTask, setHashTask, setScanTask } from "../work/survey-task.ts";
+import { allocateTask, type Task } from "../work/task-record.ts";
+import type { ContentInput } from "../write/content-input.ts";
+import { BlockPlan, type SampledBlock } from "./block-plan.ts";
+import type { PlanSpec, SurveySpec } from "./spec.ts";
+import {
+  allocateSurveySlot,
+  joinProbes,
+  probedUpTo,
+  resetSurveySlot,
+  SLOT_SEGMENTS,
+  type SlotShape,
+  type SurveySlot,
+  slotBytes,
+} from "./survey-slot.ts";
+import { ChunkTally } from "./tally.ts";
+import { Walker } from "./walker.ts";
+
+const MIB = 1024 * 1024;
+/** Milliseconds of work after which the event loop gets a turn, for signals and progress. */
+const TURN = 100;
+
+/** A buffer for a block of the sample, with what is made of it. */
+interface Sample extends SampledBlock {
+  readonly codings: Uint32Array;
+  readonly lengths: Uint32Array;
+  readonly task: Task;
+}
+
+/** A block of the sample whose coded lengths are known. */
+export interface CodedBlock {
+  readonly plainLength: number;
+  readonly probed: number;
+  readonly weight: number;
+  /** For each codec of the plan; undefined where this block was not coded with it. */
+  readonly coded: readonly (number | undefined)[];
+}
+
+/** What the survey found of one plan. */
+export interface PlanFindings {
+  readonly spec: PlanSpec;
+  readonly tally: ChunkTally;
+  readonly plan: BlockPlan;
+  readonly sample: CodedBlock[];
+}
+
+interface Shape {
+  readonly slot: SlotShape;
+  readonly slots: number;
+  readonly sampleLength: number;
+  readonly samples: number;
+}
+
+function shapeOf({ chunkings, plans }: SurveySpec, threads: number): Shape {
+  const longest = Math.max(...chunkings.map(({ sizes }) => sizes.max));
+  const front = Math.ceil(longest / REGION) * REGION;
+  const length = Math.max(4 * MIB, front);
+  // With an odd minimum a chunk may be one byte shorter.
+  const bounds = chunkings.map(
+    ({ method, sizes }) =>
+      Math.ceil((front + length) / Math.max(1, method === "cdc" ? sizes.min - 1 : sizes.min)) + SLOT_SEGMENTS + 1,
+  );
+  const sampleLength = Math.max(longest, ...plans.map(({ blockSize }) => blockSize));
+  return { slot: { front, length, bounds }, slots: threads + 2, sampleLength, samples: plans.length + 2 * threads + 2 };
+}
+
+/** Bytes that a survey allocates, and the longest block that it codes. */
+export function surveyMemory(spec: SurveySpec, threads: number): { heapBytes: number; gatherBytes: number } {
+  const { slot, slots, sampleLength, samples } = shapeOf(spec, threads);
+  const sampleBytes = sampleLength + 128 + 8 * 128;
+  return { heapBytes: slots * slotBytes(slot) + samples * sampleBytes + slot.front + MIB, gatherBytes: sampleLength };
+}
+
+/** Measures one input. Contents go in one after the other, then `finish`; after any error, `drainTasks`. */
+export class Survey {
+  readonly #crew: Crew;
+  readonly #spec: SurveySpec;
+  readonly #walkers: Walker[];
+  readonly #tallies: ChunkTally[];
+  readonly #findings: PlanFindings[];
+  readonly #free: SurveySlot[];
+  readonly #scanning: SurveySlot[] = [];
+  readonly #hashing: SurveySlot[] = [];
+  readonly #freeSamples: Sample[] = [];
+  readonly #coding: { sample: Sample; findings: PlanFindings; codecs: readonly number[] }[] = [];
+  /** What the slot that was cut last left open, and how it was probed. */
+  readonly #carry: Uint8Array;
+  #carryLength = 0;
+  #before: { readonly filled: number; readonly densities: Float32Array } | undefined;
+  #current: SurveySlot | undefined;
+  #lastTurn = performance.now();
+  /** Bytes that were read or skipped. */
+  bytes = 0;
+
+  constructor(crew: Crew, spec: SurveySpec) {
+    this.#crew = crew;
+    this.#spec = spec;
+    const { engine } = crew;
+    const shape = shapeOf(spec, crew.threads);
+    this.#free = Array.from({ length: shape.slots }, () => allocateSurveySlot(engine, shape.slot));
+    this.#carry = new Uint8Array(shape.slot.front);
+    this.#walkers = spec.chunkings.map((chunking) => new Walker(chunking, engine));
+    const plans = spec.plans.map((plan) => this.#planOf(plan));
+    this.#tallies = spec.chunkings.map((_, number) => {
+      const own = plans.filter((__, at) => spec.plans[at]!.chunking === number);
+      return new ChunkTally(own, spec.tableLimit);
+    });
+    this.#findings = spec.plans.map((plan, at) => {
+      return { spec: plan, tally: this.#tallies[plan.chunking]!, plan: plans[at]!, sample: [] };
+    });
+    for (let number = 0; number < shape.samples; number++) this.#freeSamples.push(this.#allocateSample(shape));
+  }
+
+  #allocateSample({ sampleLength }: Shape): Sample {
+    const { engine } = this.#crew;
+    const most = Math.max(...this.#spec.plans.map(({ codecs }) => codecs.length));
+    const words = (count: number) => {
+      const bytes = engine.allocate(count * 4);
+      return new Uint32Array(bytes.buffer, bytes.byteOffset, count);
+    };
+    const buffer = engine.allocate(sampleLength);
+    const task = allocateTask(engine);
+    return { buffer, length: 0, probed: 0, weight: 0, codings: words(most * 2), lengths: words(most), task };
+  }
+
+  #planOf(spec: PlanSpec): BlockPlan {
+    return new BlockPlan({
+      blockSize: spec.blockSize,
+      expected: this.#spec.expected,
+      take: () => this.#takeSample(),
+      complete: (block) => this.#code(spec, block as Sample),
+    });
+  }
+
+  #takeSample(): Sample {
+    while (this.#freeSamples.length === 0) this.#collectSample();
+    return this.#freeSamples.pop()!;
+  }
+
+  /** Codes a block of the sample with every codec whose turn it is. */
+  #code(spec: PlanSpec, sample: Sample): void {
+    const findings = this.#findings.find((one) => one.spec === spec)!;
+    const number = findings.sample.length + this.#coding.filter((one) => one.findings === findings).length;
+    const codecs = [...spec.codecs.keys()].filter((at) => number % spec.codecs[at]!.every === 0);
+    for (const [at, codec] of codecs.entries()) {
+      sample.codings[at * 2] = spec.codecs[codec]!.codec;
+      sample.codings[at * 2 + 1] = spec.codecs[codec]!.level;
+    }
+    const plain = sample.buffer.subarray(0, sample.length);
+    setCodeTask(sample.task, { plain, codings: sample.codings, lengths: sample.lengths.subarray(0, codecs.length) });
+    this.#crew.start(sample.task);
+    this.#coding.push({ sample, findings, codecs });
+  }
+
+  #collectSample(): void {
+    const { sample, findings, codecs } = this.#coding.shift()!;
+    this.#crew.wait(sample.task);
+    const coded = findings.spec.codecs.map((_, codec) => {
+      const at = codecs.indexOf(codec);
+      return at < 0 ? undefined : sample.lengths[at]!;
+    });
+    findings.sample.push({ plainLength: sample.length, probed: sample.probed, weight: sample.weight, coded });
+    this.#freeSamples.push(sample);
+  }
+
+  /** Reads a whole content and measures it. @returns its size */
+  async content(input: ContentInput): Promise<number> {
+    const start = this.bytes;
+    let slot = await this.#slotFor();
+    let segment = { start: slot.filled, end: slot.filled, begins: true, final: false };
+    slot.segments.push(segment);
+    let inHole = 0;
+    for (;;) {
+      const hole = input.hole?.() ?? 0;
+      const skipped = this.#skippable(hole, inHole);
+      if (skipped > 0) {
+        input.skip!(skipped);
+        slot.segments.push({ hole: skipped });
+        this.#count(skipped);
+        segment = { start: slot.filled, end: slot.filled, begins: false, final: false };
+        slot.segments.push(segment);
+        inHole = 0;
+        continue;
+      }
+      if (this.bytes - start === input.size) break;
+      if (slot.filled === slot.bytes.length || slot.segments.length >= SLOT_SEGMENTS - 2) {
+        this.#submit(slot);
+        slot = await this.#slotFor();
+        segment = { start: slot.filled, end: slot.filled, begins: false, final: false };
+        slot.segments.push(segment);
+      }
+      const room = slot.bytes.subarray(slot.filled);
+      const pending = input.read(input.size === undefined ? room : room.subarray(0, input.size - this.bytes + start));
+      const length = typeof pending === "number" ? pending : await pending;
+      if (length === 0) break;
+      slot.filled += length;
+      segment.end = slot.filled;
+      inHole = hole >= length ? inHole + length : 0;
+      this.#count(length);
+    }
+    segment.final = true;
+    return this.bytes - start;
+  }
+
+  #count(length: number): void {
+    this.bytes += length;
+    this.#spec.onProgress?.(length);
+  }
+
+  /**
+   * How much of a hole need not be read. Behind two maximal chunks of zeros every chunking has only zeros open, and would
+   * go on with maximal chunks.
+   */
+  #skippable(hole: number, inHole: number): number {
+    const { chunkings } = this.#spec;
+    const longest = Math.max(...chunkings.map(({ sizes }) => sizes.max));
+    if (hole < longest || inHole < 2 * longest) return 0;
+    if (chunkings.some(({ sizes }) => longest % sizes.max !== 0)) return 0;
+    return Math.floor(hole / longest) * longest;
+  }
+
+  async #slotFor(): Promise<SurveySlot> {
+    if (this.#current !== undefined) {
+      const { filled, bytes, segments } = this.#current;
+      if (filled < bytes.length && segments.length < SLOT_SEGMENTS - 2) return this.#current;
+      this.#submit(this.#current);
+    }
+    while (this.#free.length === 0) await this.#advance(true);
+    this.#current = this.#free.pop()!;
+    resetSurveySlot(this.#current);
+    return this.#current;
+  }
+
+  #submit(slot: SurveySlot): void {
+    setScanTask(slot.scanTask, { ...slot, start: slot.front, end: slot.filled });
+    this.#crew.start(slot.scanTask);
+    this.#scanning.push(slot);
+    this.#current = undefined;
+  }
+
+  /** Takes the steps that are ready; when asked to wait, at least one. */
+  async #advance(wait: boolean): Promise<void> {
+    const crew = this.#crew;
+    let waits = wait;
+    for (;;) {
+      let stepped = false;
+      while (this.#hashing.length > 0 && crew.isDone(this.#hashing[0]!.hashTask)) {
+        this.#settle(this.#hashing.shift()!);
+        stepped = true;
+      }
+      while (this.#scanning.length > 0 && crew.isDone(this.#scanning[0]!.scanTask)) {
+        this.#cut(this.#scanning.shift()!);
+        stepped = true;
+      }
+      while (this.#coding.length > 0 && crew.isDone(this.#coding[0]!.sample.task)) this.#collectSample();
+      if (stepped) waits = false;
+      else if (!waits) break;
+      else if (this.#hashing.length > 0) crew.wait(this.#hashing[0]!.hashTask);
+      else crew.wait(this.#scanning[0]!.scanTask);
+    }
+    if (performance.now() - this.#lastTurn > TURN) {
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      this.#lastTurn = performance.now();
+      this.#spec.signal?.throwIfAborted();
+    }
+  }
+
+  /** Cuts a slot for every chunking, and has the chunks hashed. */
+  #cut(slot: SurveySlot): void {
+    const { bytes, found, front } = slot;
+    const count = slot.foundCount[0]!;
+    bytes.set(this.#carry.subarray(0, this.#carryLength), front - this.#carryLength);
+    if (this.#before !== undefined) for (const walker of this.#walkers) walker.at += front - this.#before.filled;
+    joinProbes(slot, this.#before);
+    const offsets = new Uint32Array(found.buffer, found.byteOffset, Math.max(0, count) * 4);
+    let from = 0;
+    for (const segment of slot.segments) {
+      if ("hole" in segment) continue;
+      while (from < count && offsets[from * 4]! < segment.start) from++;
+      for (const [number, walker] of this.#walkers.entries()) {
+        if (segment.begins) walker.begin(segment.start);
+        walker.walk({ bytes, found, count }, from, segment.end, segment.final, slot.lists[number]!);
+      }
+    }
+    const open = Math.min(...this.#walkers.map(({ at }) => at));
+    this.#carryLength = slot.filled - open;
+    this.#carry.set(bytes.subarray(open, slot.filled));
+    // The slot itself may be in use again before the next one is cut.
+    this.#before = { filled: slot.filled, densities: slot.allDensities.slice() };
+    setHashTask(
+      slot.hashTask,
+      slot.lists.map((list) => ({ ...list, bytes })),
+      slot.jobs,
+    );
+    this.#crew.start(slot.hashTask);
+    this.#hashing.push(slot);
+  }
+
+  #settle(slot: SurveySlot): void {
+    for (const [number, tally] of this.#tallies.entries()) {
+      tally.settle({ ...slot.lists[number]!, bytes: slot.bytes, probedUpTo: (offset) => probedUpTo(slot, offset) });
+      for (const segment of slot.segments) if ("hole" in segment) tally.hole(segment.hole);
+    }
+    this.#free.push(slot);
+  }
+
+  /** Measures what is still on its way. */
+  async finish(): Promise<readonly PlanFindings[]> {
+    if (this.#current !== undefined) this.#submit(this.#current);
+    while (this.#scanning.length + this.#hashing.length > 0) await this.#advance(true);
+    for (const tally of this.#tallies) tally.finish();
+    while (this.#coding.length > 0) this.#collectSample();
+    const [first] = this.#tallies;
+    if (first!.bytes !== this.bytes) {
+      throw new HexzError("io", `${first!.bytes} bytes were measured of ${this.bytes} that were read`);
+    }
+    return this.#findings;
+  }
+
+  /** Leaves no task running in memory that others will use. */
+  drainTasks(): void {
+    for (const { scanTask } of this.#scanning) this.#crew.wait(scanTask);
+    for (const { hashTask } of this.#hashing) this.#crew.wait(hashTask);
+    for (const { sample } of this.#coding) this.#crew.wait(sample.task);
+  }
+}
