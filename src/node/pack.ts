@@ -9,12 +9,13 @@ import type { ArchiveWriter } from "../core/write/writer.ts";
 import { openQcow2 } from "./disk/open-image.ts";
 import { checkOutput, type Facts, STDIO, statInput, totalOf } from "./input-facts.ts";
 import { openInput } from "./input-file.ts";
-import { type MadeArchive, type MakeOptions, makeArchive, type Warn } from "./make-archive.ts";
+import { type InputFacts, type MadeArchive, type MakeOptions, makeArchive, type Warn } from "./make-archive.ts";
 import { type WalkedItem, type WalkOptions, walk, walkInputs } from "./walk.ts";
 
 const STDIN_NAME = byteStringFromText("stdin");
 
-export interface PackOptions extends MakeOptions {
+/** What to pack. */
+export interface PackInputs {
   /** Files and directories; "-" is standard input. One directory's contents go to the root. */
   readonly inputs?: readonly string[];
   /** Images beside the tree; "-" is standard input. */
@@ -22,6 +23,9 @@ export interface PackOptions extends MakeOptions {
   /** Whether the backing files of qcow2 images may be opened. */
   readonly allowBacking?: boolean;
   readonly walk?: Pick<WalkOptions, "exclude" | "oneFileSystem" | "dereference">;
+}
+
+export interface PackOptions extends MakeOptions, PackInputs {
   /** Told how many bytes there will be, when that is known, before the first is read. */
   readonly onTotal?: (bytes: number) => void;
 }
@@ -38,12 +42,25 @@ export type PackResult = MadeArchive;
 /** What can go wrong with one file of a tree without ending the packing. */
 const TOLERATED: ReadonlySet<string> = new Set(["changed", "not_found", "permission", "io", "wrong_type"]);
 
-/**
- * Packs inputs and streams into one archive. Nothing appears under the output's name unless all of it succeeded.
- * @throws HexzError; then nothing is left behind
- */
-export async function pack(options: PackOptions): Promise<PackResult> {
-  const { inputs = [], streams = [], output } = options;
+/** Where contents and entries go: an archive, or something that only looks at them. */
+export type PackTarget = Pick<ArchiveWriter, "addStream" | "addFile" | "addEntry" | "hasLinkTarget">;
+
+/** Inputs that were found, and how to read them all. */
+export interface PackPlan extends InputFacts {
+  readonly facts: readonly (Facts | undefined)[];
+  fill(target: PackTarget, warn: Warn, how: FillOptions): Promise<void>;
+}
+
+export interface FillOptions extends Pick<MakeOptions, "engine"> {
+  /** Says which files are left out without a word. */
+  readonly skip?: WalkOptions["skip"];
+  /** Told of every backing file before it is opened; may refuse. */
+  readonly onFile?: (path: string) => void;
+}
+
+/** Looks at what the inputs are. @throws HexzError `usage`, `not_found`, `permission`, `wrong_type` */
+export function planPack(options: PackInputs): PackPlan {
+  const { inputs = [], streams = [] } = options;
   if (inputs.length + streams.length === 0) throw new HexzError("usage", "there is nothing to pack");
   const paths = [...inputs, ...streams.map(({ path }) => path)];
   if (paths.filter((path) => path === STDIO).length > 1) {
@@ -59,29 +76,51 @@ export async function pack(options: PackOptions): Promise<PackResult> {
   for (const fact of streamFacts) {
     if (fact?.stat.isDirectory()) throw new HexzError("wrong_type", `"${fact.path}" is a directory, not an image`);
   }
-  checkOutput(output, facts);
-  const total = totalOf(facts);
-  if (total !== undefined && streams.every(isRaw)) options.onTotal?.(total);
+  return {
+    facts,
+    // how much a qcow2 image holds is known when it is opened
+    total: streams.every(isRaw) ? totalOf(facts) : undefined,
+    rereadable: !paths.includes(STDIO),
+    async fill(target, warn, how) {
+      for (const stream of streams) {
+        if (isRaw(stream)) await packContent(stream.path, (input) => target.addStream(stream.name, input));
+        else await packQcow2(target, stream, { ...how, allowBacking: options.allowBacking === true, warn });
+      }
+      const { skip } = how;
+      const walking = { ...options.walk, onWarning: warn, ...(skip === undefined ? {} : { skip }) };
+      await packInputs(target, inputs, inputFacts, walking, warn);
+    },
+  };
+}
 
-  return makeArchive(options, { total, rereadable: !paths.includes(STDIO) }, async (writer, warn) => {
-    for (const stream of streams) {
-      if (isRaw(stream)) await packContent(stream.path, (input) => writer.addStream(stream.name, input));
-      else await packQcow2(writer, stream, options, warn);
-    }
-    await packInputs(writer, inputs, inputFacts, options, warn);
-  });
+/**
+ * Packs inputs and streams into one archive. Nothing appears under the output's name unless all of it succeeded.
+ * @throws HexzError; then nothing is left behind
+ */
+export async function pack(options: PackOptions): Promise<PackResult> {
+  const plan = planPack(options);
+  const { output, engine = "auto" } = options;
+  checkOutput(output, plan.facts);
+  if (plan.total !== undefined) options.onTotal?.(plan.total);
+  // redirected into a tree that is packed, the archive does not pack itself
+  const skip = output === STDIO && !options.dryRun ? { skip: isStdout() } : {};
+  const onFile = (path: string) => checkOutput(output, [statInput(path)]);
+  return makeArchive(options, plan, (writer, warn) => plan.fill(writer, warn, { engine, onFile, ...skip }));
 }
 
 function isRaw({ format = "raw" }: StreamInput): boolean {
   return format === "raw";
 }
 
-async function packQcow2(writer: ArchiveWriter, stream: StreamInput, options: PackOptions, warn: Warn): Promise<void> {
-  const { output, allowBacking = false, engine = "auto" } = options;
-  const onFile = (path: string) => checkOutput(output, [statInput(path)]);
+async function packQcow2(
+  target: PackTarget,
+  stream: StreamInput,
+  options: FillOptions & { allowBacking: boolean; warn: Warn },
+): Promise<void> {
+  const { allowBacking, engine = "auto", warn, onFile = () => {} } = options;
   const input = await openQcow2(stream.path, { allowBacking, engine, warn, onFile });
   try {
-    await writer.addStream(stream.name, input);
+    await target.addStream(stream.name, input);
   } finally {
     input.close();
   }
@@ -105,22 +144,16 @@ function isStdout(): (dev: bigint, ino: bigint) => boolean {
 }
 
 async function packInputs(
-  writer: ArchiveWriter,
+  target: PackTarget,
   inputs: readonly string[],
   facts: readonly (Facts | undefined)[],
-  options: PackOptions,
+  walking: WalkOptions,
   warn: Warn,
 ): Promise<void> {
   const [only] = facts;
-  const walkOptions: WalkOptions = {
-    ...options.walk,
-    onWarning: warn,
-    // redirected into a tree that is packed, the archive does not pack itself
-    ...(options.output === STDIO && !options.dryRun ? { skip: isStdout() } : {}),
-  };
   if (inputs.length === 0) return;
   if (inputs.length === 1 && only?.stat.isDirectory()) {
-    for (const item of walk(inputs[0]!, walkOptions)) await packItem(writer, item, options, warn, false);
+    for (const item of walk(inputs[0]!, walking)) await packItem(target, item, walking, warn, false);
     return;
   }
   const named = inputs.map((path, number) => ({ path, name: nameOf(path), fact: facts[number] }));
@@ -130,12 +163,12 @@ async function packInputs(
     throw new HexzError("usage", "two inputs have the name stdin");
   }
   const packStdin = () =>
-    packContent(STDIO, (input) => writer.addFile({ path: STDIN_NAME, type: "file", mode: 0o644 }, input));
+    packContent(STDIO, (input) => target.addFile({ path: STDIN_NAME, type: "file", mode: 0o644 }, input));
   let stdinWaits = stdin !== undefined;
   // A block device that is named itself is packed as what it holds.
   const deviceNames = new Set(walked.filter(({ fact }) => fact!.stat.isBlockDevice()).map(({ name }) => name));
   const topNames = new Set(walked.map(({ name }) => name));
-  for (const item of walkInputs(walked, walkOptions)) {
+  for (const item of walkInputs(walked, walking)) {
     const { path } = item.entry;
     if (stdinWaits && (path.includes("/") || path > STDIN_NAME)) {
       await packStdin();
@@ -144,8 +177,8 @@ async function packInputs(
     const isTop = topNames.has(path);
     if (isTop && deviceNames.has(path)) {
       const { device: _, ...entry } = item.entry;
-      await packContent(item.source.toString(), (input) => writer.addFile({ ...entry, type: "file" }, input));
-    } else await packItem(writer, item, options, warn, isTop);
+      await packContent(item.source.toString(), (input) => target.addFile({ ...entry, type: "file" }, input));
+    } else await packItem(target, item, walking, warn, isTop);
   }
   if (stdinWaits) await packStdin();
 }
@@ -160,23 +193,23 @@ function nameOf(path: string): ByteString {
 
 /** @param strict the item is an INPUT itself: any failure ends the packing */
 async function packItem(
-  writer: ArchiveWriter,
+  target: PackTarget,
   { entry, source, facts, links }: WalkedItem,
-  options: PackOptions,
+  walking: WalkOptions,
   warn: Warn,
   strict: boolean,
 ): Promise<void> {
-  if (entry.type !== "file") return writer.addEntry(entry);
+  if (entry.type !== "file") return target.addEntry(entry);
   if (entry.hardLink !== undefined) {
-    if (writer.hasLinkTarget(entry.hardLink)) return writer.addEntry(entry);
+    if (target.hasLinkTarget(entry.hardLink)) return target.addEntry(entry);
     // Its first name could not be read: this one is tried as a file of its own.
     const { hardLink: _, ...file } = entry;
-    return packItem(writer, { entry: file, source, facts, links }, options, warn, strict);
+    return packItem(target, { entry: file, source, facts, links }, walking, warn, strict);
   }
   try {
-    const input = openInput(source, { expected: facts, dereference: options.walk?.dereference === true });
+    const input = openInput(source, { expected: facts, dereference: walking.dereference === true });
     try {
-      await writer.addFile(entry, input, { linkable: links > 1 });
+      await target.addFile(entry, input, { linkable: links > 1 });
     } finally {
       input.close();
     }
