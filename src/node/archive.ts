@@ -34,7 +34,7 @@ const READER_MEMORY = 1024 * 1024;
 const ONE_THREAD_BYTES = 8 * 1024 * 1024;
 
 /** One thread runs everything in its own memory, several share one. */
-async function openCrew(options: PoolOptions): Promise<Crew> {
+export async function openCrew(options: PoolOptions): Promise<Crew> {
   if (options.threads > 1) return createPool(options);
   const { heapBytes, gatherBytes } = options;
   const memoryBytes = heapBytes + gatherBytes + 2 * ENGINE_SCRATCH;
@@ -43,7 +43,7 @@ async function openCrew(options: PoolOptions): Promise<Crew> {
 }
 
 /** How many threads for so many bytes. */
-function threadsFor(options: MachineOptions, bytes: number | undefined): number {
+export function threadsFor(options: MachineOptions, bytes: number | undefined): number {
   if (options.workers !== undefined) return Math.max(1, options.workers);
   return bytes !== undefined && bytes < ONE_THREAD_BYTES ? 1 : availableParallelism();
 }

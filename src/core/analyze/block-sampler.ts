@@ -2,7 +2,7 @@
 // the logarithm of the input whatever its length. Within each few, the choice is random but always the same.
 
 /** Plain bytes that are sampled before blocks are taken half as often. */
-const QUOTA = 8 * 1024 * 1024;
+const QUOTA = 4 * 1024 * 1024;
 /** Quotas that an input of known length without duplicates fills. */
 const STEPS = 4;
 

@@ -27,42 +27,61 @@ export interface Candidate {
   readonly codedBytes: number;
 }
 
-function observations(sample: readonly CodedBlock[], codec: number, by: (block: CodedBlock) => number): Observation[] {
+/** The sample of one codec. @param by what else is known of a block */
+function observe(
+  { sample, spec }: PlanFindings,
+  codec: number,
+  by: (block: CodedBlock) => number | undefined,
+): Observation[] {
+  const { every } = spec.codecs[codec]!;
   return sample.flatMap((block): Observation[] => {
     const coded = block.coded[codec];
-    if (coded === undefined) return [];
-    return [{ known: [block.plainLength, by(block)], coded, weight: block.weight }];
+    const known = by(block);
+    if (coded === undefined || known === undefined) return [];
+    return [{ known: [block.plainLength, known], coded, weight: block.weight * (block.isScarce ? every : 1) }];
   });
 }
 
 /** All coded blocks of a plan, for one of its codecs. */
-function storedBytes({ spec, plan, sample }: PlanFindings, codec: number, plainBytes: number): Estimate {
+function storedBytes(all: readonly PlanFindings[], number: number, codec: number): Estimate {
+  const findings = all[number]!;
+  const { spec, plan, tally } = findings;
+  const { bytes } = tally.unique();
   if (plan.plainBytes === 0) return { value: 0, error: 0 };
-  const scale = plainBytes / plan.plainBytes;
-  const probed = { value: plan.probedBytes * scale, error: 0 };
-  const { every } = spec.codecs[codec]!;
-  if (every === 1)
+  if (spec.codecs[codec]!.every > 1) {
+    // Few blocks were coded with this one: another codec tells more of them than the probe.
+    const other = spec.codecs.findLastIndex((one, at) => at < codec && one.every === 1);
+    const known = storedBytes(all, number, other);
     return estimateTotal(
-      observations(sample, codec, (block) => block.probed),
-      [plainBytes, probed],
+      observe(findings, codec, (block) => block.coded[other]),
+      [bytes, known],
     );
-  // Of the few blocks that were coded with this one, another codec tells more than the probe.
-  const other = spec.codecs.findLastIndex((one, at) => at < codec && one.every === 1);
-  const rest = observations(sample, codec, (block) => block.coded[other]!);
-  const isWhole = rest.length === sample.length;
-  const weighted = isWhole ? rest : rest.map((one) => ({ ...one, weight: one.weight * every }));
-  return estimateTotal(weighted, [plainBytes, storedBytes({ spec, plan, sample } as PlanFindings, other, plainBytes)]);
+  }
+  if (spec.compareWith !== undefined) {
+    const compared = all[spec.compareWith]!.tally.unique().bytes;
+    const { value, error } = storedBytes(all, spec.compareWith, codec);
+    const known = { value: (value * bytes) / compared, error: (error * bytes) / compared };
+    return estimateTotal(
+      observe(findings, codec, (block) => block.compared[codec]),
+      [bytes, known],
+    );
+  }
+  const probed = { value: (plan.probedBytes * bytes) / plan.plainBytes, error: 0 };
+  return estimateTotal(
+    observe(findings, codec, (block) => block.probed),
+    [bytes, probed],
+  );
 }
 
 function candidateOf(
-  findings: PlanFindings,
-  chunking: Chunking,
+  all: readonly PlanFindings[],
+  number: number,
   codec: number | undefined,
-  treeBytes: number,
+  { chunkings, treeBytes }: { chunkings: readonly Chunking[]; treeBytes: number },
 ): Candidate {
-  const { spec, plan, tally, sample } = findings;
+  const { spec, plan, tally, sample } = all[number]!;
   const unique = tally.unique();
-  const stored = codec === undefined ? { value: unique.bytes, error: 0 } : storedBytes(findings, codec, unique.bytes);
+  const stored = codec === undefined ? { value: unique.bytes, error: 0 } : storedBytes(all, number, codec);
   // What is not sure about how much is stored is not sure about how much is coded of it either.
   const uncertain = unique.bytes === 0 ? 0 : (unique.error / unique.bytes) * stored.value;
   const frame = ARCHIVE_FRAME + 8 * Math.min(SKETCH_VALUES, tally.chunks);
@@ -71,7 +90,7 @@ function candidateOf(
       ? 0
       : sample.reduce((sum, block) => sum + (block.coded[codec] === undefined ? 0 : block.plainLength), 0);
   return {
-    chunking,
+    chunking: chunkings[spec.chunking]!,
     blockSize: spec.blockSize,
     codec: codec === undefined ? CODEC.stored : spec.codecs[codec]!.codec,
     level: codec === undefined ? 0 : spec.codecs[codec]!.level,
@@ -90,8 +109,8 @@ export function candidatesOf(
   chunkings: readonly Chunking[],
   treeBytes: number,
 ): Candidate[] {
-  return findings.flatMap((one) => {
-    const codecs = [undefined, ...one.spec.codecs.keys()];
-    return codecs.map((codec) => candidateOf(one, chunkings[one.spec.chunking]!, codec, treeBytes));
+  return findings.flatMap(({ spec }, number) => {
+    const codecs = [undefined, ...spec.codecs.keys()];
+    return codecs.map((codec) => candidateOf(findings, number, codec, { chunkings, treeBytes }));
   });
 }

@@ -4,7 +4,7 @@
 
 import { HexzError } from "../errors.ts";
 import type { Crew } from "../work/crew.ts";
-import { REGION, setCodeTask, setHashTask, setScanTask } from "../work/survey-task.ts";
+import { CODING_WORDS, REGION, setCodeTask, setHashTask, setScanTask } from "../work/survey-task.ts";
 import { allocateTask, type Task } from "../work/task-record.ts";
 import type { ContentInput } from "../write/content-input.ts";
 import { BlockPlan, type SampledBlock } from "./block-plan.ts";
@@ -26,11 +26,25 @@ const MIB = 1024 * 1024;
 /** Milliseconds of work after which the event loop gets a turn, for signals and progress. */
 const TURN = 100;
 
+/** Bytes that decide whether a place may be cut, at most. */
+const WINDOW = 64;
+/** So many bytes are coded with every codec, however long it takes. */
+const SLOW_CODEC_BYTES = 2 * MIB;
+
 /** A buffer for a block of the sample, with what is made of it. */
 interface Sample extends SampledBlock {
+  isScarce: boolean;
   readonly codings: Uint32Array;
   readonly lengths: Uint32Array;
   readonly task: Task;
+}
+
+/** One way in which a block of the sample is coded. */
+interface Coding {
+  /** Number in the plan's codecs. */
+  readonly codec: number;
+  readonly pieceLength: number;
+  readonly compares: boolean;
 }
 
 /** A block of the sample whose coded lengths are known. */
@@ -40,6 +54,10 @@ export interface CodedBlock {
   readonly weight: number;
   /** For each codec of the plan; undefined where this block was not coded with it. */
   readonly coded: readonly (number | undefined)[];
+  /** The same for blocks of the size that the plan is compared with. */
+  readonly compared: readonly (number | undefined)[];
+  /** Codecs that take long coded one such block of every few only. */
+  readonly isScarce: boolean;
 }
 
 /** What the survey found of one plan. */
@@ -48,6 +66,9 @@ export interface PlanFindings {
   readonly tally: ChunkTally;
   readonly plan: BlockPlan;
   readonly sample: CodedBlock[];
+  /** Blocks of the sample, and their bytes, also of those that are still being coded. */
+  started: number;
+  startedBytes: number;
 }
 
 interface Shape {
@@ -74,7 +95,10 @@ function shapeOf({ chunkings, plans }: SurveySpec, threads: number): Shape {
 export function surveyMemory(spec: SurveySpec, threads: number): { heapBytes: number; gatherBytes: number } {
   const { slot, slots, sampleLength, samples } = shapeOf(spec, threads);
   const sampleBytes = sampleLength + 128 + 8 * 128;
-  return { heapBytes: slots * slotBytes(slot) + samples * sampleBytes + slot.front + MIB, gatherBytes: sampleLength };
+  return {
+    heapBytes: slots * slotBytes(slot) + samples * sampleBytes + slot.front + MIB,
+    gatherBytes: Math.max(sampleLength, REGION),
+  };
 }
 
 /** Measures one input. Contents go in one after the other, then `finish`; after any error, `drainTasks`. */
@@ -88,10 +112,12 @@ export class Survey {
   readonly #scanning: SurveySlot[] = [];
   readonly #hashing: SurveySlot[] = [];
   readonly #freeSamples: Sample[] = [];
-  readonly #coding: { sample: Sample; findings: PlanFindings; codecs: readonly number[] }[] = [];
+  readonly #coding: { sample: Sample; findings: PlanFindings; codings: readonly Coding[] }[] = [];
   /** What the slot that was cut last left open, and how it was probed. */
   readonly #carry: Uint8Array;
   #carryLength = 0;
+  /** The last bytes that were read: the scan of the next slot begins with them. */
+  readonly #tail = new Uint8Array(WINDOW);
   #before: { readonly filled: number; readonly densities: Float32Array } | undefined;
   #current: SurveySlot | undefined;
   #lastTurn = performance.now();
@@ -112,21 +138,29 @@ export class Survey {
       return new ChunkTally(own, spec.tableLimit);
     });
     this.#findings = spec.plans.map((plan, at) => {
-      return { spec: plan, tally: this.#tallies[plan.chunking]!, plan: plans[at]!, sample: [] };
+      return {
+        spec: plan,
+        tally: this.#tallies[plan.chunking]!,
+        plan: plans[at]!,
+        sample: [],
+        started: 0,
+        startedBytes: 0,
+      };
     });
     for (let number = 0; number < shape.samples; number++) this.#freeSamples.push(this.#allocateSample(shape));
   }
 
   #allocateSample({ sampleLength }: Shape): Sample {
     const { engine } = this.#crew;
-    const most = Math.max(...this.#spec.plans.map(({ codecs }) => codecs.length));
+    const most = 2 * Math.max(...this.#spec.plans.map(({ codecs }) => codecs.length));
     const words = (count: number) => {
       const bytes = engine.allocate(count * 4);
       return new Uint32Array(bytes.buffer, bytes.byteOffset, count);
     };
     const buffer = engine.allocate(sampleLength);
     const task = allocateTask(engine);
-    return { buffer, length: 0, probed: 0, weight: 0, codings: words(most * 2), lengths: words(most), task };
+    const about = { length: 0, probed: 0, weight: 0, isScarce: false };
+    return { ...about, buffer, codings: words(most * CODING_WORDS), lengths: words(most), task };
   }
 
   #planOf(spec: PlanSpec): BlockPlan {
@@ -146,26 +180,37 @@ export class Survey {
   /** Codes a block of the sample with every codec whose turn it is. */
   #code(spec: PlanSpec, sample: Sample): void {
     const findings = this.#findings.find((one) => one.spec === spec)!;
-    const number = findings.sample.length + this.#coding.filter((one) => one.findings === findings).length;
-    const codecs = [...spec.codecs.keys()].filter((at) => number % spec.codecs[at]!.every === 0);
-    for (const [at, codec] of codecs.entries()) {
-      sample.codings[at * 2] = spec.codecs[codec]!.codec;
-      sample.codings[at * 2 + 1] = spec.codecs[codec]!.level;
+    sample.isScarce = findings.startedBytes >= SLOW_CODEC_BYTES;
+    findings.startedBytes += sample.length;
+    const number = findings.started++;
+    const { plans } = this.#spec;
+    const codings: Coding[] = [];
+    for (const [codec, { every }] of spec.codecs.entries()) {
+      if (sample.isScarce && number % every !== 0) continue;
+      codings.push({ codec, pieceLength: sample.length, compares: false });
+      if (spec.compareWith === undefined || every > 1) continue;
+      codings.push({ codec, pieceLength: plans[spec.compareWith]!.blockSize, compares: true });
+    }
+    for (const [at, { codec, pieceLength }] of codings.entries()) {
+      sample.codings.set([spec.codecs[codec]!.codec, spec.codecs[codec]!.level, pieceLength], at * CODING_WORDS);
     }
     const plain = sample.buffer.subarray(0, sample.length);
-    setCodeTask(sample.task, { plain, codings: sample.codings, lengths: sample.lengths.subarray(0, codecs.length) });
+    setCodeTask(sample.task, { plain, codings: sample.codings, lengths: sample.lengths.subarray(0, codings.length) });
     this.#crew.start(sample.task);
-    this.#coding.push({ sample, findings, codecs });
+    this.#coding.push({ sample, findings, codings });
   }
 
   #collectSample(): void {
-    const { sample, findings, codecs } = this.#coding.shift()!;
+    const { sample, findings, codings } = this.#coding.shift()!;
     this.#crew.wait(sample.task);
-    const coded = findings.spec.codecs.map((_, codec) => {
-      const at = codecs.indexOf(codec);
-      return at < 0 ? undefined : sample.lengths[at]!;
-    });
-    findings.sample.push({ plainLength: sample.length, probed: sample.probed, weight: sample.weight, coded });
+    const lengthsOf = (compares: boolean) =>
+      findings.spec.codecs.map((_, codec) => {
+        const at = codings.findIndex((coding) => coding.codec === codec && coding.compares === compares);
+        return at < 0 ? undefined : sample.lengths[at]!;
+      });
+    const { length: plainLength, probed, weight, isScarce } = sample;
+    const about = { plainLength, probed, weight, isScarce };
+    findings.sample.push({ ...about, coded: lengthsOf(false), compared: lengthsOf(true) });
     this.#freeSamples.push(sample);
   }
 
@@ -234,10 +279,12 @@ export class Survey {
     while (this.#free.length === 0) await this.#advance(true);
     this.#current = this.#free.pop()!;
     resetSurveySlot(this.#current);
+    this.#current.bytes.set(this.#tail, this.#current.front - WINDOW);
     return this.#current;
   }
 
   #submit(slot: SurveySlot): void {
+    this.#tail.set(slot.bytes.subarray(slot.filled - WINDOW, slot.filled));
     setScanTask(slot.scanTask, { ...slot, start: slot.front, end: slot.filled });
     this.#crew.start(slot.scanTask);
     this.#scanning.push(slot);
@@ -321,6 +368,11 @@ export class Survey {
       throw new HexzError("io", `${first!.bytes} bytes were measured of ${this.bytes} that were read`);
     }
     return this.#findings;
+  }
+
+  /** For each chunking, how many bytes remain as the model counts them. */
+  modelRemaining(): number[] {
+    return this.#tallies.map((tally) => tally.modelRemaining);
   }
 
   /** Leaves no task running in memory that others will use. */

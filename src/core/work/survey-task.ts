@@ -1,16 +1,18 @@
 // The tasks of an analysis: find where any chunking may cut, hash the chunks, see how long blocks become. Nothing that
 // they yield is stored in an archive.
 
-import { CODEC, type CodecId } from "../engine.ts";
+import { CODEC, type CodecId, type Engine } from "../engine.ts";
 import { setTask, type Task, type Workspace } from "./task-record.ts";
 
 export const SURVEY_KIND = { scan: 16, hash: 17, code: 18 } as const;
 
 /** Bytes of one place where cuts are possible: offset, nothing, hash. */
 export const FOUND_BYTES = 16;
-/** How densely a region codes is judged by its beginning. */
+/** How densely a region codes is judged by two pieces of it, coded with a quick Zstandard. */
 export const REGION = 64 * 1024;
-const REGION_PROBE = 16 * 1024;
+const PROBES = [16 * 1024, 48 * 1024];
+const PROBE_BYTES = 8 * 1024;
+const PROBE_LEVEL = 1;
 
 export interface ScanWork {
   readonly bytes: Uint8Array;
@@ -44,10 +46,21 @@ function runScan({ engine, gather }: Workspace, words: number[]): void {
   const densities = new Float32Array(buffer, densitiesAt, Math.ceil((end - start) / REGION));
   for (let region = 0; region < densities.length; region++) {
     const at = start + region * REGION;
-    const length = Math.min(REGION_PROBE, end - at);
-    const coded = engine.encode(CODEC.lz4, 0, new Uint8Array(buffer, bytesAt + at, length), gather.subarray(0, length));
-    densities[region] = coded === 0 ? 1 : coded / length;
+    const left = Math.min(REGION, end - at);
+    let [plain, coded] = [0, 0];
+    for (const probe of left < REGION ? [0] : PROBES) {
+      const piece = new Uint8Array(buffer, bytesAt + at + probe, Math.min(PROBE_BYTES, left));
+      plain += piece.length;
+      coded += codedLength(engine, CODEC.zstd, PROBE_LEVEL, piece, gather);
+    }
+    densities[region] = coded / plain;
   }
+}
+
+/** How long some bytes are when they are stored as a block. */
+function codedLength(engine: Engine, codec: CodecId, level: number, plain: Uint8Array, room: Uint8Array): number {
+  const length = plain.length < 2 ? 0 : engine.encode(codec, level, plain, room.subarray(0, plain.length - 1));
+  return length === 0 ? plain.length : length;
 }
 
 export interface HashWork {
@@ -78,11 +91,13 @@ function runHash({ engine, gather }: Workspace, [lists, jobsAt]: number[]): void
 
 export interface CodeWork {
   readonly plain: Uint8Array;
-  /** Codec and level, by turns. */
+  /** Codec, level, and how long the pieces are that are coded each on its own, by turns. */
   readonly codings: Uint32Array;
   /** Results: the stored length for each. */
   readonly lengths: Uint32Array;
 }
+
+export const CODING_WORDS = 3;
 
 export function setCodeTask(task: Task, { plain, codings, lengths }: CodeWork): void {
   const addresses = [codings.byteOffset, lengths.byteOffset];
@@ -92,13 +107,15 @@ export function setCodeTask(task: Task, { plain, codings, lengths }: CodeWork): 
 function runCode({ engine, gather }: Workspace, [plainAt, length, count, codingsAt, lengthsAt]: number[]): void {
   const { buffer } = engine.memory;
   const plain = new Uint8Array(buffer, plainAt!, length!);
-  const codings = new Uint32Array(buffer, codingsAt!, count! * 2);
+  const codings = new Uint32Array(buffer, codingsAt!, count! * CODING_WORDS);
   const lengths = new Uint32Array(buffer, lengthsAt!, count!);
   for (let number = 0; number < count!; number++) {
-    const codec = codings[number * 2]! as CodecId;
-    const room = gather.subarray(0, length! - 1);
-    const coded = length! < 2 ? 0 : engine.encode(codec, codings[number * 2 + 1]!, plain, room);
-    lengths[number] = coded === 0 ? length! : coded;
+    const [codec, level, pieceLength] = codings.subarray(number * CODING_WORDS);
+    let sum = 0;
+    for (let at = 0; at < length!; at += pieceLength!) {
+      sum += codedLength(engine, codec as CodecId, level!, plain.subarray(at, at + pieceLength!), gather);
+    }
+    lengths[number] = sum;
   }
 }
 
