@@ -83,6 +83,16 @@ export const GROUPS: readonly { readonly title: string; readonly commands: reado
         summary: "the archives of a directory as a tree of their lineage",
         load: async () => (await import("./commands/ls.ts")).ls,
       },
+      {
+        name: "analyze",
+        summary: "which chunking and codec suit some data",
+        load: async () => (await import("./commands/analyze.ts")).analyze,
+      },
+      {
+        name: "predict",
+        summary: "how large an archive would be, without making it",
+        load: async () => (await import("./commands/predict.ts")).predict,
+      },
     ],
   },
   {
@@ -139,7 +149,7 @@ export const GROUPS: readonly { readonly title: string; readonly commands: reado
 
 export const LATER_COMMANDS: ReadonlySet<string> = new Set(
   (
-    "build analyze predict overlay mount " +
+    "build overlay mount " +
     "unmount serve boot install snap checkout status shell remote push pull bench doctor"
   ).split(" "),
 );

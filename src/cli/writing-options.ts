@@ -3,6 +3,7 @@
 import { lstatSync } from "node:fs";
 import { type Command, Option, type OptionValues } from "@commander-js/extra-typings";
 import { HexzError, type Warning } from "../core/errors.ts";
+import type { CodingOptions } from "../core/write/coding.ts";
 import type { ChosenBase } from "../node/auto-bases.ts";
 import { readPrivateKey } from "../node/keys.ts";
 import type { MadeArchive, MakeOptions } from "../node/make-archive.ts";
@@ -118,14 +119,21 @@ function defined<T extends object>(values: T): { [Key in keyof T]?: Exclude<T[Ke
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
 }
 
+/** What the options of withCodingOptions say to the library, bases aside. */
+export function codingOptionsOf(
+  options: OptionsOf<ReturnType<typeof withCodingOptions<[], OptionsOf<Plain>>>>,
+): CodingOptions {
+  const { compression, level, chunking, blockSize, minChunk, avgChunk, maxChunk } = options;
+  return { compression, ...defined({ level, chunking, blockSize, minChunk, avgChunk, maxChunk }) };
+}
+
 function makeOptionsOf(output: string, options: WritingOptions, progress: Progress): MakeOptions {
-  const { level, chunking, blockSize, minChunk, avgChunk, maxChunk, base: bases, sign } = options;
-  const sizes = { level, chunking, blockSize, minChunk, avgChunk, maxChunk };
+  const { base: bases, sign } = options;
   return {
     ...readingOptions(options),
-    ...defined({ ...sizes, metadata: metadataOf(options), bases, signers: sign?.map(readPrivateKey) }),
+    ...codingOptionsOf(options),
+    ...defined({ metadata: metadataOf(options), bases, signers: sign?.map(readPrivateKey) }),
     output,
-    compression: options.compression,
     force: options.force === true,
     archiveFormat: options.format === "1" ? 1 : 2,
     lossy: options.lossy === true,

@@ -3,6 +3,7 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { HexzError } from "../core/errors.ts";
 import type { Entry } from "../core/format/entry.ts";
+import { displayName } from "../core/format/path.ts";
 import type { Archive } from "../core/read/archive.ts";
 import type { Part, Range } from "../core/read/bulk.ts";
 import type { ContentInput } from "../core/write/content-input.ts";
@@ -31,8 +32,8 @@ async function outerRanges(archive: Archive, onEntry: (entry: Entry) => void): P
   for await (const entry of archive.entries()) {
     onEntry(entry);
     if (entry.type !== "file" || entry.hardLink !== undefined || entry.size === 0) continue;
-    const { start, size } = archive.fileOf(entry);
-    ranges.push({ start, end: start + size });
+    archive.checkRange(displayName(entry.path), entry.start!, entry.size!);
+    ranges.push({ start: entry.start!, end: entry.start! + entry.size! });
   }
   ranges.sort((a, b) => a.start - b.start || b.end - a.end);
   let end = 0;

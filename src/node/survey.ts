@@ -1,6 +1,7 @@
 // Measures inputs with this machine's threads: what `pack` would read, or the contents of archives.
 
 import { type Candidate, candidatesOf } from "../core/analyze/findings.ts";
+import type { Remaining } from "../core/analyze/model.ts";
 import type { SurveySpec } from "../core/analyze/spec.ts";
 import { Survey, surveyMemory } from "../core/analyze/survey.ts";
 import { TreeSize } from "../core/analyze/tree-size.ts";
@@ -20,6 +21,8 @@ const ONE_THREAD_BYTES = 1024 * 1024;
 export interface SurveyOptions extends MachineOptions, PackInputs {
   /** What to measure. */
   readonly measure: Pick<SurveySpec, "chunkings" | "plans" | "tableLimit">;
+  /** Read no more than that. */
+  readonly sampleBytes?: number;
   /** How to open inputs that are archives. */
   readonly reading?: OpenOptions;
   /** Told how many bytes there will be, when that is known, before the first is read. */
@@ -30,8 +33,10 @@ export interface SurveyOptions extends MachineOptions, PackInputs {
 export interface Surveyed {
   readonly inputBytes: number;
   readonly candidates: readonly Candidate[];
-  /** For each chunking, how many bytes remain as the model counts them. */
-  readonly modelRemaining: readonly number[];
+  /** Bytes that were read of them. */
+  readonly sampledBytes: number;
+  /** What remains with each chunking. */
+  readonly remaining: readonly Remaining[];
   /** Inputs that are archives: their contents were measured. */
   readonly archives: readonly string[];
   readonly warnings: readonly Warning[];
@@ -117,10 +122,11 @@ export async function surveyInputs(options: SurveyOptions): Promise<Surveyed> {
     const warnings: Warning[] = [];
     try {
       for (const path of archives) await measureArchive(path, survey, tree, { ...reading, engine });
-      await packed?.fill(targetOf(survey, tree), (warning) => warnings.push(warning));
+      await packed?.fill(targetOf(survey, tree), (warning) => warnings.push(warning), { engine });
       const findings = await survey.finish();
       const candidates = candidatesOf(findings, measure.chunkings, tree.total());
-      return { inputBytes: survey.bytes, candidates, modelRemaining: survey.modelRemaining(), archives, warnings };
+      const remaining = survey.remaining();
+      return { inputBytes: survey.bytes, sampledBytes: survey.bytes, candidates, remaining, archives, warnings };
     } finally {
       survey.drainTasks();
     }

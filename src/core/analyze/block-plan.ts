@@ -37,7 +37,7 @@ export interface NewChunk {
 export class BlockPlan {
   readonly #parts: PlanParts;
   readonly #sampler: BlockSampler;
-  readonly index = new IndexSize();
+  readonly index: IndexSize;
   /** The block of every stored chunk, by its number. */
   #blockOf = new Uint32Array(1024);
   #chunks = 0;
@@ -53,6 +53,7 @@ export class BlockPlan {
   constructor(parts: PlanParts) {
     this.#parts = parts;
     this.#sampler = new BlockSampler(parts.expected);
+    this.index = new IndexSize(parts.blockSize);
   }
 
   add(chunk: NewChunk): void {

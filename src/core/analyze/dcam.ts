@@ -79,8 +79,9 @@ export function changeProbability(total: number, remaining: number, baseline = D
   return Math.min(1, Math.max(0, remaining / (total * expectedLength(baseline))));
 }
 
-/** What part of `total` bytes the model expects to remain, index included. */
+/** What part of `total` bytes the model expects to remain, index included; all of nothing is 1. */
 export function predictedRatio(total: number, change: number, setting: DcamSetting): number {
+  if (total === 0) return 1;
   const length = expectedLength(setting);
   const saved = (total * expectedUnchanged(change, setting)) / length;
   const index = setting.metadata * (total / length + 1);

@@ -25,7 +25,7 @@ function studentT(freedom: number): number {
 }
 
 /** Coefficients of the line through the origin, residuals weighted for a variance that grows with the first quantity. */
-function fit(sample: readonly Observation[]): [number, number] {
+export function fitLine(sample: readonly Observation[]): [number, number] {
   let [aa, ab, bb, ay, by] = [0, 0, 0, 0, 0];
   for (const { known, coded, weight } of sample) {
     const [a, b] = known;
@@ -46,12 +46,15 @@ function fit(sample: readonly Observation[]): [number, number] {
  * The coded length of all blocks.
  * @param totals of the known quantities over all blocks; an error of the second one counts
  */
-export function estimateTotal(sample: readonly Observation[], totals: readonly [number, Estimate]): Estimate {
-  if (sample.length === 0) return { value: totals[0], error: totals[0] };
+export function estimateTotal(taken: readonly Observation[], totals: readonly [number, Estimate]): Estimate {
+  if (taken.length === 0) return { value: totals[0], error: totals[0] };
+  // Together they stand for all: what the choice of blocks left out at the end, the others stand for, too.
+  const scale = totals[0] / taken.reduce((sum, { known, weight }) => sum + weight * known[0], 0);
+  const sample = taken.map((one) => ({ ...one, weight: Math.max(1, one.weight * scale) }));
   if (sample.every(({ weight }) => weight === 1)) {
     return { value: sample.reduce((sum, { coded }) => sum + coded, 0), error: 0 };
   }
-  const [first, second] = fit(sample);
+  const [first, second] = fitLine(sample);
   let variance = 0;
   for (const { known, coded, weight } of sample) {
     const residual = coded - first * known[0] - second * known[1];

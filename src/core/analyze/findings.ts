@@ -1,7 +1,7 @@
 // What a survey found, as figures: for every plan and codec the archive that `pack` would make.
 
 import { CODEC, type CodecId } from "../engine.ts";
-import { type Estimate, estimateTotal, type Observation } from "./estimate.ts";
+import { type Estimate, estimateTotal, fitLine, type Observation } from "./estimate.ts";
 import type { CodedBlock, PlanFindings } from "./survey.ts";
 import type { Chunking } from "./walker.ts";
 
@@ -49,27 +49,31 @@ function storedBytes(all: readonly PlanFindings[], number: number, codec: number
   const { bytes } = tally.unique();
   if (plan.plainBytes === 0) return { value: 0, error: 0 };
   if (spec.codecs[codec]!.every > 1) {
-    // Few blocks were coded with this one: another codec tells more of them than the probe.
+    // Few blocks were coded with this one, but how it does against another codec hardly varies.
     const other = spec.codecs.findLastIndex((one, at) => at < codec && one.every === 1);
     const known = storedBytes(all, number, other);
-    return estimateTotal(
-      observe(findings, codec, (block) => block.coded[other]),
-      [bytes, known],
-    );
+    const sample = observe(findings, codec, (block) => block.coded[other]).map((one): Observation => {
+      return { ...one, known: [one.known[1], 0] };
+    });
+    const { value, error } = estimateTotal(sample, [known.value, { value: 0, error: 0 }]);
+    return { value, error: Math.hypot(error, (known.error * value) / known.value) };
   }
+  const probed = (plan.probedBytes * bytes) / plan.plainBytes;
   if (spec.compareWith !== undefined) {
-    const compared = all[spec.compareWith]!.tally.unique().bytes;
-    const { value, error } = storedBytes(all, spec.compareWith, codec);
-    const known = { value: (value * bytes) / compared, error: (error * bytes) / compared };
+    // What short blocks of the same bytes would be: the line is that of the other plan, which has many of them.
+    const other = all[spec.compareWith]!;
+    const short = storedBytes(all, spec.compareWith, codec);
+    const [first, second] = fitLine(observe(other, codec, (block) => block.probed));
+    const value = first * bytes + second * probed;
+    const known = { value, error: short.value === 0 ? 0 : (short.error * value) / short.value };
     return estimateTotal(
       observe(findings, codec, (block) => block.compared[codec]),
       [bytes, known],
     );
   }
-  const probed = { value: (plan.probedBytes * bytes) / plan.plainBytes, error: 0 };
   return estimateTotal(
     observe(findings, codec, (block) => block.probed),
-    [bytes, probed],
+    [bytes, { value: probed, error: 0 }],
   );
 }
 

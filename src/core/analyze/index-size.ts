@@ -6,21 +6,21 @@ import { TARGETS } from "../limits.ts";
 
 const LEAF_HEAD = 16;
 const PAGE_FRAME = 24 + 8;
-/** Head, offset behind the block before, stored and plain length. */
-const BLOCK_RECORD = 8;
 /** Bytes more where the block does not follow the one before it. */
 const FAR_OFFSET = 3;
 /** Of a leaf, in the page above. */
 const CHILD = 45;
 const COPIES = 2;
 
-export function varintLength(value: number): number {
+function varintLength(value: number): number {
   let length = 1;
   for (let rest = value; rest >= 128; rest = Math.floor(rest / 128)) length++;
   return length;
 }
 
 export class IndexSize {
+  /** Head, offset behind the block before, stored and plain length of a block. */
+  readonly #blockRecord: number;
   #pages = 0;
   #pageBytes = 0;
   #open = LEAF_HEAD;
@@ -30,6 +30,10 @@ export class IndexSize {
   #nextChunk = -1;
   #lastBlock = -1;
 
+  constructor(blockSize: number) {
+    this.#blockRecord = 2 + varintLength(blockSize / 2) + varintLength(blockSize);
+  }
+
   /** @param ordinal of the chunk among those that are stored @param block where it is */
   chunk(length: number, ordinal: number, block: number): void {
     this.#room();
@@ -37,7 +41,7 @@ export class IndexSize {
     if (number === undefined) {
       number = this.#blocks.size;
       this.#blocks.set(block, number);
-      this.#open += BLOCK_RECORD + (block === this.#lastBlock + 1 ? 0 : FAR_OFFSET);
+      this.#open += this.#blockRecord + (block === this.#lastBlock + 1 ? 0 : FAR_OFFSET);
     }
     const follows = ordinal === this.#nextChunk || (this.#blocks.size === 1 && this.#nextChunk < 0);
     // The offset in the block has two bytes or three.

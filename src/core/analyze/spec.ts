@@ -42,7 +42,7 @@ const KIB = 1024;
 const LZ4: Codec = { codec: CODEC.lz4, level: 0, every: 1 };
 const ZSTD: Codec = { codec: CODEC.zstd, level: 3, every: 1 };
 /** Takes a hundred times as long as LZ4. */
-const ZSTD_BEST: Codec = { codec: CODEC.zstd, level: 19, every: 16 };
+const ZSTD_BEST: Codec = { codec: CODEC.zstd, level: 19, every: 8 };
 
 const cdc = (min: number, avg: number, max: number): Chunking => {
   return { method: "cdc", sizes: { min: min * KIB, avg: avg * KIB, max: max * KIB } };

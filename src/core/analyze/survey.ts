@@ -8,6 +8,7 @@ import { CODING_WORDS, REGION, setCodeTask, setHashTask, setScanTask } from "../
 import { allocateTask, type Task } from "../work/task-record.ts";
 import type { ContentInput } from "../write/content-input.ts";
 import { BlockPlan, type SampledBlock } from "./block-plan.ts";
+import type { Remaining } from "./model.ts";
 import type { PlanSpec, SurveySpec } from "./spec.ts";
 import {
   allocateSurveySlot,
@@ -28,8 +29,9 @@ const TURN = 100;
 
 /** Bytes that decide whether a place may be cut, at most. */
 const WINDOW = 64;
-/** So many bytes are coded with every codec, however long it takes. */
-const SLOW_CODEC_BYTES = 2 * MIB;
+/** So many bytes are coded with every codec, however long it takes; not where the input is known to be much longer. */
+const SLOW_CODEC_BYTES = 4 * MIB;
+const LONG_INPUT = 64 * MIB;
 
 /** A buffer for a block of the sample, with what is made of it. */
 interface Sample extends SampledBlock {
@@ -66,9 +68,9 @@ export interface PlanFindings {
   readonly tally: ChunkTally;
   readonly plan: BlockPlan;
   readonly sample: CodedBlock[];
-  /** Blocks of the sample, and their bytes, also of those that are still being coded. */
-  started: number;
+  /** Bytes of the sample's blocks, and how many of them are scarce; also those that are still being coded. */
   startedBytes: number;
+  startedScarce: number;
 }
 
 interface Shape {
@@ -143,8 +145,8 @@ export class Survey {
         tally: this.#tallies[plan.chunking]!,
         plan: plans[at]!,
         sample: [],
-        started: 0,
         startedBytes: 0,
+        startedScarce: 0,
       };
     });
     for (let number = 0; number < shape.samples; number++) this.#freeSamples.push(this.#allocateSample(shape));
@@ -180,13 +182,13 @@ export class Survey {
   /** Codes a block of the sample with every codec whose turn it is. */
   #code(spec: PlanSpec, sample: Sample): void {
     const findings = this.#findings.find((one) => one.spec === spec)!;
-    sample.isScarce = findings.startedBytes >= SLOW_CODEC_BYTES;
+    sample.isScarce = findings.startedBytes >= SLOW_CODEC_BYTES || (this.#spec.expected ?? 0) > LONG_INPUT;
     findings.startedBytes += sample.length;
-    const number = findings.started++;
+    const number = sample.isScarce ? findings.startedScarce++ : 0;
     const { plans } = this.#spec;
     const codings: Coding[] = [];
     for (const [codec, { every }] of spec.codecs.entries()) {
-      if (sample.isScarce && number % every !== 0) continue;
+      if (number % every !== 0) continue;
       codings.push({ codec, pieceLength: sample.length, compares: false });
       if (spec.compareWith === undefined || every > 1) continue;
       codings.push({ codec, pieceLength: plans[spec.compareWith]!.blockSize, compares: true });
@@ -370,9 +372,11 @@ export class Survey {
     return this.#findings;
   }
 
-  /** For each chunking, how many bytes remain as the model counts them. */
-  modelRemaining(): number[] {
-    return this.#tallies.map((tally) => tally.modelRemaining);
+  /** What remains with each chunking. */
+  remaining(): Remaining[] {
+    return this.#tallies.map((tally, number) => {
+      return { chunking: this.#spec.chunkings[number]!, chunks: tally.chunks, bytes: tally.modelRemaining };
+    });
   }
 
   /** Leaves no task running in memory that others will use. */
