@@ -1,18 +1,11 @@
 // What `analyze` and `predict` have in common: how the input is measured, and how that is told.
 
-import { Option } from "@commander-js/extra-typings";
 import type { Warning } from "../core/errors.ts";
 import type { Surveyed, SurveyOptions } from "../node/survey.ts";
 import type { Calling } from "./catalogue.ts";
 import { asUsage, EXIT } from "./exit-codes.ts";
 import { inputExitCode } from "./input-options.ts";
-import { sizeParser } from "./options.ts";
 import { createProgress, type ProgressMode } from "./progress.ts";
-
-export const SAMPLE = new Option(
-  "--sample <size>",
-  "read only so much, in evenly spread stretches, and say how sure the figures are (default: all of the input)",
-).argParser(sizeParser);
 
 interface Telling {
   readonly progress: ProgressMode;

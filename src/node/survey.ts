@@ -21,8 +21,6 @@ const ONE_THREAD_BYTES = 1024 * 1024;
 export interface SurveyOptions extends MachineOptions, PackInputs {
   /** What to measure. */
   readonly measure: Pick<SurveySpec, "chunkings" | "plans" | "tableLimit">;
-  /** Read no more than that. */
-  readonly sampleBytes?: number;
   /** How to open inputs that are archives. */
   readonly reading?: OpenOptions;
   /** Told how many bytes there will be, when that is known, before the first is read. */

@@ -18,6 +18,9 @@ export interface Estimate {
   readonly error: number;
 }
 
+/** Of what was not coded: a line may fit by chance. */
+const LEAST_ERROR = 0.005;
+
 /** Two-sided 95 % quantile of Student's t, near enough (within 1 % from 3 degrees of freedom on). */
 function studentT(freedom: number): number {
   if (freedom < 3) return freedom < 2 ? 12.71 : 4.31;
@@ -63,6 +66,8 @@ export function estimateTotal(taken: readonly Observation[], totals: readonly [n
   const freedom = Math.max(1, sample.length - 2);
   variance *= sample.length / freedom;
   const value = first * totals[0] + second * totals[1].value;
-  const error = Math.hypot(studentT(freedom) * Math.sqrt(variance), second * totals[1].error);
+  const coded = taken.reduce((sum, { known }) => sum + known[0], 0);
+  const unseen = LEAST_ERROR * value * (1 - coded / totals[0]);
+  const error = Math.hypot(studentT(freedom) * Math.sqrt(variance), second * totals[1].error, unseen);
   return { value: Math.min(Math.max(value, 0), totals[0]), error: Math.min(error, totals[0]) };
 }

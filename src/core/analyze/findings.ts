@@ -9,6 +9,9 @@ import type { Chunking } from "./walker.ts";
 const ARCHIVE_FRAME = 16 + 24 + 56 + 180 + 96;
 const SKETCH_VALUES = 256;
 
+/** By how much a line of one plan's blocks may be off for those of another. */
+const TRANSFER_ERROR = 0.02;
+
 /** One setting, and what it makes of the input. Sizes are bytes. */
 export interface Candidate {
   readonly chunking: Chunking;
@@ -42,6 +45,19 @@ function observe(
   });
 }
 
+/** What the same bytes would be in the short blocks of the plan that this one is compared with. */
+function shortBlocks(all: readonly PlanFindings[], number: number, codec: number, probed: number): Estimate {
+  const { spec, tally } = all[number]!;
+  const { bytes } = tally.unique();
+  const other = all[spec.compareWith!]!;
+  const short = storedBytes(all, spec.compareWith!, codec);
+  if (other.spec.chunking === spec.chunking || short.value === 0) return short;
+  // Other chunks are other bytes: the line of the other plan, which has many blocks, is taken for them.
+  const [first, second] = fitLine(observe(other, codec, (block) => block.probed));
+  const value = Math.max(0, first * bytes + second * probed);
+  return { value, error: Math.hypot(short.error / short.value, TRANSFER_ERROR) * value };
+}
+
 /** All coded blocks of a plan, for one of its codecs. */
 function storedBytes(all: readonly PlanFindings[], number: number, codec: number): Estimate {
   const findings = all[number]!;
@@ -60,12 +76,7 @@ function storedBytes(all: readonly PlanFindings[], number: number, codec: number
   }
   const probed = (plan.probedBytes * bytes) / plan.plainBytes;
   if (spec.compareWith !== undefined) {
-    // What short blocks of the same bytes would be: the line is that of the other plan, which has many of them.
-    const other = all[spec.compareWith]!;
-    const short = storedBytes(all, spec.compareWith, codec);
-    const [first, second] = fitLine(observe(other, codec, (block) => block.probed));
-    const value = first * bytes + second * probed;
-    const known = { value, error: short.value === 0 ? 0 : (short.error * value) / short.value };
+    const known = shortBlocks(all, number, codec, probed);
     return estimateTotal(
       observe(findings, codec, (block) => block.compared[codec]),
       [bytes, known],
