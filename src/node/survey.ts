@@ -49,8 +49,9 @@ function targetOf(survey: Survey, tree: TreeSize): PackTarget {
   };
   return {
     async addStream(_, input) {
-      await measure(input);
+      const content = await measure(input);
       input.finish();
+      return content;
     },
     async addFile(entry, input, options) {
       const content = await measure(input);
