@@ -149,8 +149,7 @@ export const GROUPS: readonly { readonly title: string; readonly commands: reado
 
 export const LATER_COMMANDS: ReadonlySet<string> = new Set(
   (
-    "build overlay mount " +
-    "unmount serve boot install snap checkout status shell remote push pull bench doctor"
+    "build overlay mount unmount serve boot install snap " + "checkout status shell remote push pull bench doctor"
   ).split(" "),
 );
 
