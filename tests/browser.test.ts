@@ -4,9 +4,18 @@
 import { existsSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { generateIdentity, identityToRecipient } from "age-encryption";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { byteStringFromText, contentOf, createArchive, createMemorySink, hexOf } from "../src/core/index.ts";
+import {
+  byteStringFromText,
+  contentOf,
+  createArchive,
+  createMemorySink,
+  createMemorySource,
+  hexOf,
+} from "../src/core/index.ts";
+import { createArchiveWriter, openArchiveSource } from "../src/node/archive.ts";
 import { pack } from "../src/node/index.ts";
 import { fixedSigner } from "./support/fixed-signer.ts";
 import { randomFrom, zeroRidden } from "./support/random.ts";
@@ -131,6 +140,48 @@ describe.skipIf(CHROMIUM === undefined)("in a browser", () => {
       expect(problems).toEqual([]);
     },
   );
+
+  test("an encrypted archive of Node opens by WebCrypto, and one of the page in Node", async () => {
+    const identity = await generateIdentity();
+    const recipients = [await identityToRecipient(identity)];
+    const sink = createMemorySink();
+    const options = { encryption: { recipients, passwords: ["word"], pad: true } };
+    const { writer } = await createArchiveWriter(sink, { ...options, workers: 1 }, CONTENT.length);
+    await writer.addStream("disk", contentOf(CONTENT));
+    await writer.finish();
+    const found = await page.evaluate(
+      async ({ list, identities, recipients }) => {
+        const { hexz } = globalThis as unknown as InPage;
+        const content = new Uint8Array(await (await fetch("/content")).arrayBuffer());
+        const blob = new Blob([Uint8Array.from(list)]);
+        const same = async (secrets: object) => {
+          const disk = await (await hexz.openArchive(blob, { secrets })).file("disk");
+          const bytes = await disk.read();
+          return bytes.length === content.length && bytes.every((byte, at) => byte === content[at]);
+        };
+        const codeOf = (secrets: object) => hexz.openArchive(blob, { secrets }).catch((error) => error.code);
+        const own = hexz.createMemorySink();
+        const writer = await hexz.createArchive(own, { encryption: { recipients } });
+        await writer.addStream("disk", hexz.contentOf(content));
+        await writer.finish();
+        const archive = await hexz.openArchive(new Blob([own.bytes().slice()]), { secrets: { identities } });
+        return {
+          right: [await same({ identities }), await same({ passwords: ["word"] })],
+          codes: [await codeOf({ passwords: ["other"] }), await codeOf({})],
+          check: await hexz.checkArchive(archive),
+          bytes: [...own.bytes()],
+        };
+      },
+      { list: [...sink.bytes()], identities: [identity], recipients },
+    );
+    expect(found.right).toEqual([true, true]);
+    expect(found.codes).toEqual(["password_wrong", "password_missing"]);
+    expect(found.check).toEqual({ ok: true, checkedBytes: CONTENT.length, problems: [] });
+    const source = createMemorySource(Uint8Array.from(found.bytes));
+    const archive = await openArchiveSource(source, { secrets: { identities: [identity] } });
+    expect((await archive.file("disk")).readSync()).toEqual(CONTENT);
+    expect(problems).toEqual([]);
+  });
 
   test("a signature is required and verified by WebCrypto", async () => {
     const signers = [fixedSigner(0)];

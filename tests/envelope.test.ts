@@ -134,6 +134,14 @@ describe("an encrypted archive", () => {
     expect(asked).toEqual([{ name: "memory", slots: ["x25519"] }]);
   });
 
+  test("opens again with the archive key that was found, and with no other", async () => {
+    const found: Uint8Array[] = [];
+    await openArchive(file, { secrets: { ...SECRETS, onKey: (key) => found.push(key) } });
+    expect(found.map(({ length }) => length)).toEqual([32]);
+    expect(await outcomeOf(file, { archiveKeys: [randomBytes(32, randomFrom(2)), ...found] })).toBe("right");
+    expect(await outcomeOf(file, { archiveKeys: [randomBytes(32, randomFrom(2))] })).toBe("password_missing");
+  });
+
   test("refuses recipients that nothing here could open again", async () => {
     const refused = {
       "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB+VHtZ6isGN": /SSH keys/,

@@ -17,6 +17,9 @@ export interface SecretOptions {
 /** Files by path: one that is a pipe can be read once. */
 const contents = new Map<string, string>();
 let prompted: Promise<string> | undefined;
+/** What opened an archive opens it again without scrypt: `cat` and `check --parents` open several times. */
+const archiveKeys: Uint8Array[] = [];
+const KNOWN = { archiveKeys, onKey: (key: Uint8Array) => void archiveKeys.push(key) };
 
 function textOf(path: string): string {
   const known = contents.get(path);
@@ -66,12 +69,12 @@ export function secretsFrom(options: SecretOptions): AskSecrets {
   return async ({ name, slots }) => {
     const identities = (options.identity ?? []).flatMap(identitiesIn);
     const given = givenPassword(options);
-    if (given !== undefined) return { passwords: [given], identities };
+    if (given !== undefined) return { ...KNOWN, passwords: [given], identities };
     const isOpenable = identities.length > 0 && slots.some((kind) => kind !== "passphrase");
     const isAsked = options.prompt !== false && slots.includes("passphrase") && canPrompt();
-    if (isOpenable || !isAsked) return { identities };
+    if (isOpenable || !isAsked) return { ...KNOWN, identities };
     prompted ??= promptSecret(`Password for ${name}: `);
-    return { passwords: [await prompted], identities };
+    return { ...KNOWN, passwords: [await prompted], identities };
   };
 }
 

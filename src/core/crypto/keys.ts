@@ -137,6 +137,8 @@ export async function unlock(
   const order = inOrder(start.areas);
   for (const number of order) checkCosts(start.areas[number]!.slots, name);
   const secrets = typeof ask === "function" ? await ask({ name, slots: kinds }) : ask;
+  const known = await unlockWith(secrets.archiveKeys ?? [], start, order, ciphers);
+  if (known !== undefined) return known;
   if (!mayOpen(secrets, kinds)) throw missing(name, kinds);
   let isAltered = false;
   const tried: Uint8Array[] = [];
@@ -144,9 +146,10 @@ export async function unlock(
     const { slots } = start.areas[number]!;
     const key = await findKey(slots, secrets, tried, ciphers);
     if (key === undefined) continue;
-    if (await isGenuine(start, number, key, ciphers)) {
-      const otherArea = await compareOther(start, number, key, ciphers);
-      return { ...start, keys: { key, slots }, current: number, otherArea };
+    const unlocked = await unlockWith([key], start, [number], ciphers);
+    if (unlocked !== undefined) {
+      secrets.onKey?.(key);
+      return unlocked;
     }
     isAltered = true;
   }
@@ -154,6 +157,23 @@ export async function unlock(
   throw new HexzError("password_wrong", `no password or identity that was given opens ${name}`, {
     data: { key_slots: slotDocuments(kinds) },
   });
+}
+
+/** The envelope, if one of the keys is its own. */
+async function unlockWith(
+  archiveKeys: readonly Uint8Array[],
+  start: EnvelopeStart,
+  order: readonly (0 | 1)[],
+  ciphers: Ciphers,
+): Promise<UnlockedEnvelope | undefined> {
+  for (const current of order) {
+    for (const key of archiveKeys) {
+      if (!(await isGenuine(start, current, key, ciphers))) continue;
+      const { slots } = start.areas[current]!;
+      return { ...start, keys: { key, slots }, current, otherArea: await compareOther(start, current, key, ciphers) };
+    }
+  }
+  return undefined;
 }
 
 async function isGenuine(start: EnvelopeStart, number: 0 | 1, key: Uint8Array, ciphers: Ciphers): Promise<boolean> {

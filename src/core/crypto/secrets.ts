@@ -8,6 +8,10 @@ export interface Secrets {
   readonly passwords?: readonly string[];
   /** age identities, each `AGE-SECRET-KEY-1…` or `AGE-SECRET-KEY-PQ-1…`. */
   readonly identities?: readonly string[];
+  /** Archive keys that were found before: tried first, because they cost nothing. */
+  readonly archiveKeys?: readonly Uint8Array[];
+  /** Told of the archive key that was found. */
+  readonly onKey?: (key: Uint8Array) => void;
 }
 
 /** An encrypted archive that was found, before it is open. */
