@@ -24,7 +24,17 @@ interface Sample {
 }
 
 const samples = new Map<string, Sample>();
-const WHOLE = ["empty-file", "tree-lz4", "tree-none", "mixed-lz4", "mixed-zstd", "mixed-none", "fixed", "signed"];
+const WHOLE = [
+  "empty-file",
+  "tree-lz4",
+  "tree-none",
+  "mixed-lz4",
+  "mixed-zstd",
+  "mixed-none",
+  "fixed",
+  "signed",
+  "tar",
+];
 const THIN = ["thin", "thin-grandchild"];
 const NAMES = [...WHOLE, ...THIN];
 

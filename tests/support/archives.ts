@@ -1,6 +1,7 @@
 // Small archives in memory: packed by the core library, read back, and compared with the reference decoder.
 
 import { expect } from "vitest";
+import { containersOf } from "../../src/core/format/containers.ts";
 import {
   type Archive,
   type Base,
@@ -18,6 +19,8 @@ import {
   hexOf,
   openArchive,
 } from "../../src/core/index.ts";
+import { piecesOfContainer } from "../../src/core/read/container.ts";
+import { importTar } from "../../src/node/convert/tar-import.ts";
 import { decodeReference, type ReferenceArchive, type ReferenceEntry } from "./reference.ts";
 import { referenceChunks } from "./reference-chunking.ts";
 
@@ -29,6 +32,8 @@ export interface Plan {
     readonly content: Uint8Array;
     readonly parts: readonly Part[];
   }[];
+  /** By name; read as `convert tar` does. */
+  readonly tars?: Readonly<Record<string, Uint8Array>>;
   /** In tree order unless an option says otherwise; `content` for files that are no hard links. */
   readonly items?: readonly { readonly entry: Entry; readonly content?: Content; readonly linkable?: boolean }[];
   readonly options?: CreateOptions;
@@ -64,7 +69,7 @@ export function findAmong(archives: readonly Uint8Array[]): FindParent {
 }
 
 export async function packPlan(plan: Plan): Promise<Uint8Array> {
-  const { streams = [], containers = [], items = [], options = {}, bases = [] } = plan;
+  const { streams = [], containers = [], tars = {}, items = [], options = {}, bases = [] } = plan;
   const opened = await Promise.all((await packBases(bases)).map((bytes) => openArchive(bytes)));
   const hinted = opened.map((archive, number) => basedOn(archive, `base-${number}.hxz`));
   const sink = createMemorySink();
@@ -78,6 +83,10 @@ export async function packPlan(plan: Plan): Promise<Uint8Array> {
     for (const part of parts) {
       await writer.addEntry(part.entry, { start: start + part.start, size: part.end - part.start, sparse: false });
     }
+  }
+  for (const [name, tar] of Object.entries(tars)) {
+    const context = { writer, warn() {} };
+    await importTar({ input: contentOf(tar, name), name, format: "tar" }, context);
   }
   for (const { entry, content, linkable = true } of items) {
     if (content === undefined) await writer.addEntry(entry);
@@ -200,6 +209,15 @@ export async function expectAgreement(
     const parts = cuts.slice(1).map((to, number) => content.subarray(cuts[number]! - start, to - start));
     const expected = parts.flatMap((part) => referenceChunks(part, coding));
     expect(shown, `chunks of ${name}`).toEqual(expected);
+  }
+  for (const container of containersOf(reference.metadata, "the archive")) {
+    const pieces: Uint8Array[] = [];
+    for await (const piece of piecesOfContainer(archive, container)) {
+      if ("bytes" in piece) pieces.push(piece.bytes);
+      else pieces.push("zeros" in piece ? new Uint8Array(piece.zeros) : reference.read(piece.start, piece.end));
+    }
+    const { name } = container;
+    expectBytes(new Uint8Array(Buffer.concat(pieces)), reference.container(name), `the container ${name}`);
   }
   await archive.close();
   return reference;

@@ -56,7 +56,7 @@ export function pagesOf(bytes: Uint8Array): Page[] {
   return pages;
 }
 
-const SEEDS = ["empty-file", "stream-hello", "fills", "tree-lz4", "tree-none", "duplicates", "thin", "signed"];
+const SEEDS = ["empty-file", "stream-hello", "fills", "tree-lz4", "tree-none", "duplicates", "thin", "signed", "tar"];
 
 async function seedOf(name: string, bytes: Uint8Array, parents: Uint8Array[]): Promise<Seed> {
   return { name, bytes, truth: await truthOf(bytes, parents), pages: pagesOf(bytes) };

@@ -3,6 +3,7 @@
 
 import { concat, concatAll, equal, fail, hash, hex, rule, u64 } from "./reference-bytes.ts";
 import { decodeCodec, filteredLength, undoStep, type ZstdDecoder } from "./reference-codecs.ts";
+import { type ReferenceContainer, type ReferencePiece, readContainers, readPieces } from "./reference-containers.ts";
 import { type Block, type Chunk, type Index, readIndex } from "./reference-index.ts";
 import { KIND, lastEndMark, type Page, type Ref, readPage } from "./reference-pages.ts";
 import { type ReferenceCounts, type Root, readMetadata, readRoot } from "./reference-root.ts";
@@ -25,6 +26,10 @@ export interface State {
   /** By number in section 7. `local`: in this file. */
   dictionaries: { page: Page; local: boolean }[];
   bytesOf(chunk: Chunk): Uint8Array;
+  /** Logical bytes [start, end). */
+  read(start: number, end: number): Uint8Array;
+  /** Each with the pieces that its bytes are. */
+  containers: (ReferenceContainer & { pieces: ReferencePiece[] })[];
 }
 
 type StoredChunk = Chunk & { fill?: undefined };
@@ -51,10 +56,27 @@ export function readState(file: Uint8Array, ref: Ref, options: ReferenceOptions)
       chunk.fill === undefined
         ? decodeBlock(chunk.block).subarray(chunk.offset, chunk.offset + chunk.length)
         : new Uint8Array(chunk.length).fill(chunk.fill),
+    read(start, end) {
+      const bytes = new Uint8Array(end - start);
+      for (const chunk of index.chunks) {
+        const from = Math.max(start, chunk.start);
+        const to = Math.min(end, chunk.start + chunk.length);
+        if (from >= to) continue;
+        if (chunk.fill !== undefined) bytes.fill(chunk.fill, from - start, to - start);
+        else bytes.set(state.bytesOf(chunk).subarray(from - chunk.start, to - chunk.start), from - start);
+      }
+      return bytes;
+    },
+    containers: [],
   };
   for (const chunk of index.chunks) if (chunk.fill === undefined) checkChunk(state, chunk);
   for (const block of index.blocks.values()) decodeBlock(block);
   checkBlocks(state);
+  state.containers = readContainers(state.metadata, root.addressSpace).map((container) => {
+    const { start, end, size, isList } = container;
+    const pieces = isList ? readPieces(state.read(start, end), size, root.addressSpace) : [{ start, end }];
+    return { ...container, pieces };
+  });
   checkBorders(state);
   checkFeatures(state);
   checkCounts(state);
@@ -137,36 +159,14 @@ function checkBlockOrder(blocks: Block[]): void {
   }
 }
 
-interface Whole {
-  name: string;
-  start: number;
-  size: number;
-}
-
-/** Containers that are stored whole. */
-function wholeContainers({ root, metadata }: State): Whole[] {
-  const { containers = [] } = metadata;
-  rule(Array.isArray(containers), "the containers are no list");
-  return (containers as Whole[]).filter((container) => {
-    const { name, start, size } = container;
-    rule(typeof name === "string" && name !== "", "a container has no name");
-    const fits = Number.isInteger(start) && Number.isInteger(size) && start >= 0 && size >= 0;
-    rule(fits && start + size <= root.addressSpace, `the container ${name} is not in the address space`);
-    return true;
-  });
-}
-
 /** What is chunked on its own: streams, containers, and files that are not another name of one or computed. */
 function contents(state: State): { start: number; end: number }[] {
   const { root, tree } = state;
+  const wholes = state.containers.filter(({ isList }) => !isList);
   const files = tree.entries.filter(
     (entry) => entry.type === "file" && (entry.hardLink ?? entry.derived) === undefined,
   );
-  return [
-    ...root.streams,
-    ...wholeContainers(state),
-    ...(files as (ReferenceEntry & { start: number; size: number })[]),
-  ]
+  return [...root.streams, ...wholes, ...(files as (ReferenceEntry & { start: number; size: number })[])]
     .filter(({ size }) => size > 0)
     .map(({ start, size }) => ({ start, end: start + size }));
 }
@@ -177,12 +177,23 @@ function checkBorders(state: State): void {
     rule(stream.start + stream.size <= root.addressSpace, `the stream ${stream.name} ends behind the address space`);
   }
   const borders = new Set(contents(state).flatMap(({ start, end }) => [start, end]));
+  // Contents without an entry, where no rule says that there is a border.
+  const unnamed = new Set(
+    state.containers.flatMap(({ start, end, pieces }) => [
+      start,
+      end,
+      ...pieces.flatMap((piece) => ("start" in piece ? [piece.start, piece.end] : [])),
+    ]),
+  );
   const between = new Set([0, root.addressSpace]);
   for (const [i, chunk] of index.chunks.entries()) {
     between.add(chunk.start);
     const next = index.chunks[i + 1];
     if (next?.fill === undefined || next.fill !== chunk.fill || root.state > 1) continue;
-    rule(borders.has(next.start), `the fills at ${chunk.start} and ${next.start} should be one`);
+    rule(
+      borders.has(next.start) || unnamed.has(next.start),
+      `the fills at ${chunk.start} and ${next.start} should be one`,
+    );
   }
   for (const border of borders) rule(between.has(border), `a chunk crosses the border of an entry at ${border}`);
 }

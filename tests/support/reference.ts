@@ -4,6 +4,7 @@
 // are named like them; at the end reference-layout.ts accounts for every byte.
 
 import { fail, hex, rule } from "./reference-bytes.ts";
+import { joinPieces } from "./reference-containers.ts";
 import { isEnvelope, openReferenceEnvelope } from "./reference-envelope.ts";
 import { checkLayout } from "./reference-layout.ts";
 import { checkHead, lastEndMark, type Ref } from "./reference-pages.ts";
@@ -50,6 +51,8 @@ export interface ReferenceArchive {
   read(start: number, end: number): Uint8Array;
   /** The whole content of a file of the tree. */
   content(path: string): Uint8Array;
+  /** The bytes of a container. */
+  container(name: string): Uint8Array;
   /** Ids of all states in the file, the first one first. */
   states: string[];
 }
@@ -91,17 +94,7 @@ export function decodeReference(bytes: Uint8Array, options: ReferenceOptions = {
 function describe(states: State[]): ReferenceArchive {
   const state = states.at(-1)!;
   const { root, tree, index } = state;
-  const read = (start: number, end: number): Uint8Array => {
-    const bytes = new Uint8Array(end - start);
-    for (const chunk of index.chunks) {
-      const from = Math.max(start, chunk.start);
-      const to = Math.min(end, chunk.start + chunk.length);
-      if (from >= to) continue;
-      if (chunk.fill !== undefined) bytes.fill(chunk.fill, from - start, to - start);
-      else bytes.set(state.bytesOf(chunk).subarray(from - chunk.start, to - chunk.start), from - start);
-    }
-    return bytes;
-  };
+  const { read } = state;
   return {
     id: hex(root.page.digest),
     state: root.state,
@@ -139,6 +132,11 @@ function describe(states: State[]): ReferenceArchive {
       const entry = tree.entries.find((candidate) => candidate.path === path && candidate.type === "file");
       if (entry === undefined) throw new RangeError(`there is no file ${path}`);
       return read(entry.start!, entry.start! + entry.size!);
+    },
+    container(name) {
+      const container = state.containers.find((candidate) => candidate.name === name);
+      if (container === undefined) throw new RangeError(`there is no container ${name}`);
+      return joinPieces(container.pieces, read);
     },
     states: states.map(({ root: { page } }) => hex(page.digest)),
   };

@@ -5,6 +5,7 @@ import { type ByteString, byteStringFromText } from "../../src/core/format/path.
 import type { Plan } from "./archives.ts";
 import { fixedSigner } from "./fixed-signer.ts";
 import { randomBytes, randomFrom, text } from "./random.ts";
+import { paxOf, tarOf } from "./tars.ts";
 
 const entry = (type: Entry["type"], path: string, more: Partial<Entry> = {}): Entry => ({
   path: byteStringFromText(path),
@@ -43,6 +44,25 @@ function treeItems(): NonNullable<Plan["items"]> {
     { entry: entry("file", "d/hard", { hardLink: bytes("a.txt") }) },
     { entry: { path: "d/\xff\x01" as ByteString, type: "file", mode: 0 }, content: text(64, random) },
   ];
+}
+
+/** Members of several kinds, one of them sparse, one left out, one there twice, and a remark of all. */
+function sampleTar(): Uint8Array {
+  const random = randomFrom(21);
+  const words = text(300, random);
+  return tarOf(
+    paxOf({ comment: "of all" }, "g"),
+    { name: "z/", type: "5" },
+    { name: "z/words", content: words },
+    paxOf({ mtime: "1700000000.5", "SCHILY.xattr.user.a": "b", "VENDOR.key": "value" }),
+    { name: "z/again", content: words },
+    { name: "a", type: "1", fields: { 157: "z/words" } },
+    { name: "../out", content: "left out" },
+    { name: "twice", content: new Uint8Array(700) },
+    { name: "twice", content: randomBytes(100, random) },
+    paxOf({ "GNU.sparse.name": "sparse", "GNU.sparse.map": "100,5,3000,3", "GNU.sparse.size": "5000" }),
+    { content: "12345678" },
+  );
 }
 
 /** By name. Contents repeat, have fills of several values, and do not compress, as the name says. */
@@ -98,6 +118,7 @@ export function samplePlans(): Record<string, Plan> {
       items: [...treeItems()].reverse(),
       options: { ...SMALL, anyOrder: () => {} },
     },
+    tar: { tars: { "sample.tar": sampleTar() }, options: { ...SMALL, anyOrder: () => {} } },
     container: {
       containers: [
         {

@@ -4,7 +4,7 @@
 
 import { ByteWriter, equalBytes } from "../bytes.ts";
 import { HexzError } from "../errors.ts";
-import { containersOf } from "../format/containers.ts";
+import { type Container, containersOf } from "../format/containers.ts";
 import { decodeHead, HEAD_LENGTH } from "../format/head.ts";
 import { encodeStreams } from "../format/root.ts";
 import type { Archive } from "./archive.ts";
@@ -13,6 +13,7 @@ import { checkEnvelope } from "./check-envelope.ts";
 import { checkIndex } from "./check-index.ts";
 import { BodyCheck, checkEnd, checkStateEnd } from "./check-layout.ts";
 import { checkTree, walkTree } from "./check-tree.ts";
+import { piecesOfContainer } from "./container.ts";
 import { Findings, noting, type Problem } from "./findings.ts";
 import { checkFormat1 } from "./v1/check.ts";
 
@@ -55,6 +56,7 @@ export async function checkArchive(archive: Archive, options: CheckOptions = {})
   const containers = await noting(findings, "metadata", async () => containersOf(metadata ?? {}, archive.source.name));
   const checkedBytes = await checkContent(archive, findings, options);
   const entries = await checkTree(archive, findings, tree, containers ?? []);
+  for (const container of containers ?? []) await checkContainer(archive, findings, container);
 
   const { root, context } = archive;
   if (index.chunksDigest !== undefined && entries !== undefined) {
@@ -69,6 +71,14 @@ export async function checkArchive(archive: Archive, options: CheckOptions = {})
   }
   const problems = findings.problems();
   return { ok: problems.length === 0, checkedBytes, problems };
+}
+
+/** Whether the list of its pieces gives what it says; which bytes are lost is told elsewhere. */
+async function checkContainer(archive: Archive, findings: Findings, container: Container): Promise<void> {
+  if (findings.lost.length > 0) return;
+  await noting(findings, "content", async () => {
+    for await (const _ of piecesOfContainer(archive, container));
+  });
 }
 
 async function checkHead({ source, context }: Archive): Promise<void> {

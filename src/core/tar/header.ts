@@ -133,12 +133,11 @@ function formatOf(block: Uint8Array): TarHeader["format"] {
   return byteStringOf(block.subarray(STAR_MAGIC_AT, STAR_MAGIC_AT + 4)) === "tar\0" ? "star" : "ustar";
 }
 
-/** Whether a block can be the first of a tar. */
-export function looksLikeTar(block: Uint8Array): boolean {
-  if (block.length < TAR_BLOCK || block[0] === 0) return false;
+/** Whether a block can be the first of a tar: its checksum is right. */
+export function isTarHeader(block: Uint8Array): boolean {
+  if (block.length < TAR_BLOCK || isZero(block)) return false;
   try {
-    decodeTarHeader(block, "a header");
-    return true;
+    return hasChecksum(block.subarray(0, TAR_BLOCK), "a header");
   } catch {
     return false;
   }

@@ -6,7 +6,7 @@ import { HexzError } from "../errors.ts";
 import type { ByteString } from "../format/path.ts";
 import { TAR_BLOCK } from "../format/tar-block.ts";
 import { checkLimit, LIMITS } from "../limits.ts";
-import { decodeTarHeader, isZero, type TarHeader, textField } from "./header.ts";
+import { decodeTarHeader, isTarHeader, isZero, type TarHeader, textField } from "./header.ts";
 import { decodePax, type PaxRecord, XATTR } from "./pax.ts";
 import {
   checkedMap,
@@ -104,12 +104,10 @@ export class TarParser {
 
   #header(block: Uint8Array, at: number): TarHeader {
     const what = `the header at ${at} of ${this.#name}`;
-    if (this.#started) return decodeTarHeader(block, what);
-    try {
-      return decodeTarHeader(block, what);
-    } catch (error) {
-      throw new HexzError("invalid", `${this.#name} is no tar: it begins with no header of one`, { cause: error });
+    if (!this.#started && !isTarHeader(block)) {
+      throw new HexzError("invalid", `${this.#name} is no tar: it begins with no header of one`);
     }
+    return decodeTarHeader(block, what);
   }
 
   #begin(block: Uint8Array, header: TarHeader, at: number): TarMember | undefined {

@@ -5,10 +5,10 @@ import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { HexzError } from "../../core/errors.ts";
 import { type Container, containersOf } from "../../core/format/containers.ts";
-import { checkContainerSize, type Piece, PieceListDecoder } from "../../core/format/pieces.ts";
+import type { Piece } from "../../core/format/pieces.ts";
 import type { Archive } from "../../core/read/archive.ts";
-import { ArchiveFile } from "../../core/read/archive-file.ts";
 import type { Range } from "../../core/read/bulk.ts";
+import { piecesOfContainer } from "../../core/read/container.ts";
 import type { Sink } from "../../core/write/sink.ts";
 import { onAbort } from "../abort.ts";
 import { fromSystemError } from "../errors.ts";
@@ -19,37 +19,19 @@ import { BufferedOutput } from "./buffered-output.ts";
 import type { ExportFormat, ExportOptions } from "./format.ts";
 import { type Stretch, writeStretches } from "./stretches.ts";
 
-/** Bytes of a list of pieces that are read at once. */
-const LIST_PIECE = 256 * 1024;
 /** Pieces between two ranges that wait, at most. */
 const MOST_BEFORE = 1024;
 
 async function* stretchesOf(archive: Archive, container: Container): AsyncGenerator<Stretch> {
-  const { name, size } = container;
-  if ("start" in container) {
-    archive.checkRange(name, container.start, size);
-    yield { start: container.start, end: container.start + size, before: [] };
-    return;
-  }
-  const what = `the list of pieces of ${name} in ${archive.source.name}`;
-  const { pieces } = container;
-  archive.checkRange(name, pieces.start, pieces.size);
-  const file = new ArchiveFile(archive, what, pieces.start, pieces.size);
-  const decoder = new PieceListDecoder(what, archive.root.addressSpace);
   let before: Exclude<Piece, Range>[] = [];
-  for (let at = 0; at < file.size; at += LIST_PIECE) {
-    const end = Math.min(at + LIST_PIECE, file.size);
-    for (const piece of decoder.pieces(await file.read(at, end), end === file.size)) {
-      if (decoder.size > size) checkContainerSize(what, decoder.size, size);
-      const isRange = "start" in piece;
-      if (!isRange) before.push(piece);
-      if (!isRange && before.length < MOST_BEFORE) continue;
-      yield isRange ? { ...piece, before } : { start: 0, end: 0, before };
-      before = [];
-    }
+  for await (const piece of piecesOfContainer(archive, container)) {
+    const isRange = "start" in piece;
+    if (!isRange) before.push(piece);
+    if (!isRange && before.length < MOST_BEFORE) continue;
+    yield isRange ? { ...piece, before } : { start: 0, end: 0, before };
+    before = [];
   }
   yield { start: 0, end: 0, before };
-  checkContainerSize(what, decoder.size, size);
 }
 
 async function writeContainer(

@@ -32,7 +32,7 @@ export async function writeStretches(
         ended = true;
         return;
       }
-      for (const piece of next.value.before) waiting += "bytes" in piece ? piece.bytes.length : 0;
+      waiting += waitingIn(next.value);
       yield next.value;
     }
   };
@@ -43,20 +43,27 @@ export async function writeStretches(
       for (const part of parts) {
         if (part.range !== current) {
           current = part.range;
-          await writePieces(current, output);
+          waiting -= await writePieces(current, output);
         }
         if ("error" in part) throw ofMember(part.error, current);
         await ("bytes" in part ? output.write(part.bytes) : output.fill(part.fill, part.end - part.start));
       }
       onProgress?.(output.position - position);
     }
-    waiting = 0;
   }
   await output.flush();
 }
 
-async function writePieces({ before }: Stretch, output: BufferedOutput): Promise<void> {
-  for (const piece of before) await ("bytes" in piece ? output.write(piece.bytes) : output.fill(0, piece.zeros));
+function waitingIn({ before }: Stretch): number {
+  return before.reduce((sum, piece) => sum + ("bytes" in piece ? piece.bytes.length : 0), 0);
+}
+
+/** @returns how many bytes do not wait any more */
+async function writePieces(stretch: Stretch, output: BufferedOutput): Promise<number> {
+  for (const piece of stretch.before) {
+    await ("bytes" in piece ? output.write(piece.bytes) : output.fill(0, piece.zeros));
+  }
+  return waitingIn(stretch);
 }
 
 function ofMember(error: HexzError, { name }: Stretch): HexzError {

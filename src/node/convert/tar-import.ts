@@ -28,10 +28,13 @@ export interface TarImport {
   readonly summary?: () => Record<string, unknown>;
 }
 
+/** What it needs of an import. */
+type TarContext = Pick<ImportContext, "writer" | "warn">;
+
 const NO_CONTENT: ContentRange = { start: 0, size: 0, sparse: false };
 
 /** Reads all of a tar. @throws HexzError `invalid`, `damaged`, `truncated`, `limit_exceeded` */
-export async function importTar(options: TarImport, context: ImportContext): Promise<void> {
+export async function importTar(options: TarImport, context: TarContext): Promise<void> {
   const reader = new TarReader(options, context);
   try {
     await reader.read();
@@ -42,7 +45,7 @@ export async function importTar(options: TarImport, context: ImportContext): Pro
 
 class TarReader {
   readonly #options: TarImport;
-  readonly #context: ImportContext;
+  readonly #context: TarContext;
   readonly #input: BufferedInput;
   readonly #parser: TarParser;
   readonly #list = new PieceList();
@@ -53,7 +56,7 @@ class TarReader {
   #sort = "";
   #toldOfAbsolute = false;
 
-  constructor(options: TarImport, context: ImportContext) {
+  constructor(options: TarImport, context: TarContext) {
     this.#options = options;
     this.#context = context;
     this.#input = new BufferedInput(options.input);

@@ -1,7 +1,7 @@
 // `convert tar`: a tar, compressed or not, also from standard input.
 
 import { basename } from "node:path";
-import { looksLikeTar } from "../../core/tar/header.ts";
+import { isTarHeader } from "../../core/tar/header.ts";
 import type { ContentInput } from "../../core/write/content-input.ts";
 import { STDIO } from "../input-facts.ts";
 import { openInput } from "../input-file.ts";
@@ -36,7 +36,7 @@ export const tar: ImportFormat = {
   name: "tar",
   inputs: { several: false, stdin: true },
   // Only tars are looked for in what is compressed.
-  detect: (start) => compressionOf(start) !== undefined || looksLikeTar(start),
+  detect: (start) => compressionOf(start) !== undefined || isTarHeader(start),
   async convert([path], context) {
     const { importTar } = await import("./tar-import.ts");
     const input = await openTar(path!);
