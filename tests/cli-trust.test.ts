@@ -43,6 +43,18 @@ test("keygen writes two files of 32 bytes, the private one for its owner only, a
   expect(existsSync(join(cwd, "half/private.key"))).toBe(false);
 });
 
+test("keygen --age makes a key that hexz and age encrypt to", () => {
+  const cwd = temporaryDirectory();
+  const { code, document } = hexzJson(["keygen", "--age"], { cwd });
+  const recipient = readFileSync(join(cwd, "public.key"), "utf8").trim();
+  expect([code, document.public_key]).toEqual([0, recipient]);
+  expect(statSync(join(cwd, "private.key")).mode & 0o777).toBe(0o600);
+  expect(execFileSync("age-keygen", ["-y", "private.key"], { cwd, encoding: "utf8" }).trim()).toBe(recipient);
+  writeFileSync(join(cwd, "file"), content);
+  expect(hexz(["pack", "file", "a.hxz", "--recipient", recipient], { cwd }).code).toBe(0);
+  expect(hexz(["cat", "a.hxz", "--identity", "private.key"], { cwd }).bytes.equals(content)).toBe(true);
+});
+
 test("sign appends, verify proves, and says so in the document of the contract", async () => {
   const cwd = prepared();
   const before = readFileSync(join(cwd, "a.hxz"));

@@ -3,9 +3,9 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect } from "vitest";
+import { createSigningKeys } from "../src/node/keygen.ts";
 import { readPrivateKey } from "../src/node/keys.ts";
 import { type PackOptions, pack } from "../src/node/pack.ts";
-import { createKeyPair } from "../src/node/sign.ts";
 import { findOriginal, type Job, randomContent, sha256, testsWith } from "./support/original.ts";
 import { randomBytes, randomFrom, SEED, text } from "./support/random.ts";
 import { concat } from "./support/reference-bytes.ts";
@@ -117,8 +117,8 @@ describe("0.5.5 reads", () => {
   testWith("0.5.5")("our signatures", async () => {
     const cwd = temporaryDirectory();
     writeFileSync(join(cwd, "a"), text(10_000, random));
-    const { privatePath, publicPath } = await createKeyPair(join(cwd, "keys"));
-    const other = await createKeyPair(join(cwd, "other"));
+    const { privatePath, publicPath } = await createSigningKeys(join(cwd, "keys"));
+    const other = await createSigningKeys(join(cwd, "other"));
     const signers = [readPrivateKey(privatePath)];
     await pack({ inputs: [join(cwd, "a")], output: join(cwd, "a.hxz"), archiveFormat: 1, signers });
     const verify = (key: string): Job => ({ do: "verify_055", archive: "a.hxz", key });

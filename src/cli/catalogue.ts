@@ -120,7 +120,7 @@ export const GROUPS: readonly { readonly title: string; readonly commands: reado
     commands: [
       {
         name: "keygen",
-        summary: "make a pair of keys for signing",
+        summary: "make a pair of keys for signing, or for encryption",
         load: async () => (await import("./commands/keygen.ts")).keygen,
       },
       {

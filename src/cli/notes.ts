@@ -67,8 +67,9 @@ packed (\`original_differs\`), what a signature does not cover, streams longer t
 \`--json\`: \`ok, checked_bytes, sampled, problems [{code, where, path, start, end, message}]\`, of format 1 also \`warnings [as problems]\`; \`sampled\` is
 null or the sample as asked. Exit code 1 when something is wrong, also where the file is no archive at all: then \`problems\` says so.`,
 
-  keygen: `\`private.key\` is for its owner only (mode 0600). Both files are 32 raw bytes, as the original's. Existing files are never replaced: exit
-code 2. \`--json\`: \`private_key_path, public_key_path, public_key\` (hexadecimal).`,
+  keygen: `\`private.key\` is for its owner only (mode 0600). Both files are 32 raw bytes, as the original's; with \`--age\` they are
+text, as \`age-keygen\` writes it: \`--identity private.key\`, \`--recipient "$(cat public.key)"\`. Existing files are never replaced: exit
+code 2. \`--json\`: \`private_key_path, public_key_path, public_key\` (hexadecimal; \`age1…\`).`,
 
   sign: `KEY is an Ed25519 key: 32 raw bytes, PEM (PKCS #8) or OpenSSH, not encrypted. The signature is of the archive id, which pins every byte
 of the content, parents included; \`pack --sign\` and the other commands that make archives sign in the same pass. An archive may

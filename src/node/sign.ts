@@ -1,7 +1,5 @@
-// Signing archives of this machine, and making the keys for it.
+// Signing archives of this machine, in them or in files beside them.
 
-import { existsSync, mkdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
 import type { Signer } from "../core/crypto/ed25519.ts";
 import { HexzError } from "../core/errors.ts";
 import { SIGNATURE_LENGTH, type Signature, signedMessage } from "../core/format/signatures.ts";
@@ -9,10 +7,8 @@ import { appendSignatures } from "../core/write/sign.ts";
 import { createArchiveAppendSink } from "./append-sink.ts";
 import { type OpenOptions, openArchiveFile } from "./archive.ts";
 import { checkNotOutput } from "./bases.ts";
-import { createSeed, signerOfSeed } from "./ed25519.ts";
-import { fromSystemError } from "./errors.ts";
-import { createFileSink, type FileSinkOptions } from "./file-sink.ts";
 import { openFileSource } from "./file-source.ts";
+import { writeSmallFile } from "./small-file.ts";
 
 export interface SignedArchive {
   readonly id: Uint8Array;
@@ -51,7 +47,7 @@ export async function writeDetachedSignature(
   try {
     const { id } = archive;
     const signature = await signer.sign(signedMessage(id));
-    await writeFile(output, signature, { force: force === true });
+    await writeSmallFile(output, signature, { force: force === true });
     return { id, signatures: [{ publicKey: signer.publicKey, signature }] };
   } finally {
     await archive.close();
@@ -63,17 +59,6 @@ function openToSign(path: string, options: OpenOptions) {
   return openArchiveFile(path, { ...options, engine: "wasm", workers: 1 });
 }
 
-async function writeFile(path: string, bytes: Uint8Array, options: FileSinkOptions): Promise<void> {
-  const sink = createFileSink(path, options);
-  try {
-    sink.write(bytes);
-    await sink.finish();
-  } catch (error) {
-    sink.abort();
-    throw error;
-  }
-}
-
 /** A signature that `writeDetachedSignature` wrote. @throws HexzError `usage` when the file has another length */
 export function readSignature(path: string): Uint8Array {
   const source = openFileSource(path);
@@ -83,42 +68,4 @@ export function readSignature(path: string): Uint8Array {
   } finally {
     source.close();
   }
-}
-
-export interface KeyPair {
-  readonly privatePath: string;
-  readonly publicPath: string;
-}
-
-/** Writes both files of a pair, or none. @throws HexzError `output_exists` */
-export async function writeKeyPair(
-  directory: string,
-  { privateKey, publicKey }: { privateKey: Uint8Array; publicKey: Uint8Array },
-): Promise<KeyPair> {
-  const pair = { privatePath: join(directory, "private.key"), publicPath: join(directory, "public.key") };
-  for (const path of Object.values(pair)) {
-    if (existsSync(path)) {
-      throw new HexzError("output_exists", `${path} exists already: a key is never overwritten`, { data: { path } });
-    }
-  }
-  try {
-    mkdirSync(directory, { recursive: true });
-  } catch (error) {
-    throw fromSystemError(error, "create", directory);
-  }
-  await writeFile(pair.privatePath, privateKey, { mode: 0o600 });
-  try {
-    await writeFile(pair.publicPath, publicKey, {});
-  } catch (error) {
-    rmSync(pair.privatePath);
-    throw error;
-  }
-  return pair;
-}
-
-/** A new key for signing, in files of the original's kind: 32 raw bytes each. */
-export async function createKeyPair(directory: string): Promise<KeyPair & { publicKey: Uint8Array }> {
-  const seed = createSeed();
-  const { publicKey } = signerOfSeed(seed);
-  return { ...(await writeKeyPair(directory, { privateKey: seed, publicKey })), publicKey };
 }
