@@ -93,6 +93,11 @@ export const GROUPS: readonly { readonly title: string; readonly commands: reado
         summary: "how large an archive would be, without making it",
         load: async () => (await import("./commands/predict.ts")).predict,
       },
+      {
+        name: "overlay",
+        summary: "what an overlay has changed, by block and by file",
+        load: async () => (await import("./commands/overlay.ts")).overlay,
+      },
     ],
   },
   {
@@ -149,7 +154,7 @@ export const GROUPS: readonly { readonly title: string; readonly commands: reado
 
 export const LATER_COMMANDS: ReadonlySet<string> = new Set(
   (
-    "build overlay mount unmount serve boot install snap " + "checkout status shell remote push pull bench doctor"
+    "build mount unmount serve boot install snap " + "checkout status shell remote push pull bench doctor"
   ).split(" "),
 );
 

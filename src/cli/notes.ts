@@ -132,6 +132,17 @@ Exit code 0: nothing is lost; 1: something is, and listed; also 1, without an ou
 \`--json\`: that of \`pack\`, and \`complete, verbatim, cut_bytes, source {archive_id (null: its root is lost), proven, signatures [{public_key, valid}]}, copied_blocks {count, stored_bytes},
 nameless (contents in \`lost+found\`), lost [{code, where, path, start, end, message, kept}]\`. \`proven\`: every page that was used is one that the archive's root names, so what a signature says holds for what was saved.`,
 
+  overlay: `\`--base\` maps the blocks to what they hold, as the disk is with the overlay on it: to the files of ext2, ext3, ext4, FAT12, FAT16
+and FAT32 file systems, on the disk itself or in the partitions of an MBR or GPT; or, where the archive has no disk of its own, to the entries of its tree.
+What belongs to no file is told as an area: inode tables, journal, free space, file allocation table, … A file system that is known but not read (LVM, XFS,
+btrfs, NTFS, …), or is broken, is named, and what it holds is \`not mapped\`. A block of 4 KiB may hold parts of several files: all are named.
+Links to content inside inodes are not seen: small files and symlinks there change inode tables.
+
+\`--json\`: \`path, block_size, modified_blocks, modified_bytes, ranges [[start, end]], blocks [numbers], disk_size, partition_table, partitions [{number,
+start, size, type, file_system, label, mapped, notes}], files [{path, type, partition, bytes, metadata_bytes, ranges, other_paths}], areas [{partition, area,
+bytes}], warnings\`. Without \`--base\` the keys from \`disk_size\` to \`areas\` are null. \`partition\` is null where there are none. \`metadata_bytes\` are blocks that say
+where the content is. Together, \`files\` and \`areas\` have every modified byte.`,
+
   inspect: `Reads the end of the file once, twice where the root is long; the lists need the pages that they show.
 
 \`--json\`: \`path, version, archive_id, content_id, states, compression, engine, level, block_size, chunking {method, min, avg, max},
