@@ -75,6 +75,36 @@ describe("planSplices()", () => {
     }
   });
 
+  test("a change right at a border, which may move it, and right before one", async () => {
+    const engine = await createPortableEngine({ memoryBytes: 1 << 20 });
+    const digestOf = digestWith(engine);
+    const disk = randomBytes(60_000, randomFrom(9));
+    const before = await chunksOf(disk, settings[2]);
+    let border = 0;
+    for (const chunk of before.chunks.slice(0, 60)) {
+      for (const at of border === 0 ? [0] : [border - 1, border]) {
+        const after = disk.slice();
+        after[at]! ^= 0x55;
+        const splices = await planSplices({
+          content: {
+            size: after.length,
+            changed: [{ start: at, end: at + 1 }],
+            read: async (start, end) => after.slice(start, end),
+            zeroUntil: (position) => position,
+          },
+          before: { start: 0, size: disk.length },
+          coding: before.coding,
+          leafAt: before.leafAt,
+          engine,
+          digestOf,
+        });
+        const expected = await chunksOf(after, settings[2]);
+        expect(spliced(before.chunks, splices, digestOf), `a change at ${at}`).toEqual(expected.chunks);
+      }
+      border += Number(chunk.split(" ")[0]);
+    }
+  });
+
   test("a write among zeros costs no more than itself, however many zeros there are", async () => {
     const engine = await createPortableEngine({ memoryBytes: 1 << 20 });
     const disk = new Uint8Array(40 * MIB);

@@ -1,5 +1,5 @@
 // Which chunks a changed content has: cut anew from the last border before each change to the first border behind it that
-// was one before, and as they were everywhere else. FastCDC and fixed cuts depend on nothing before a border, so the
+// was one before, and as they were everywhere else. Cuts depend on nothing before a border, so the
 // result is that of cutting all of it (docs/format.md, "Chunking"), and costs what the change is.
 
 import type { DigestOf } from "../digest.ts";
@@ -47,7 +47,9 @@ const MOST_CUTS = 512;
 
 /** Finds all splices, in order. */
 export async function planSplices(options: SpliceOptions): Promise<Splice[]> {
-  const { content, before } = options;
+  const { content, before, coding } = options;
+  // FastCDC looks at the byte behind a border before it cuts there, so a change right there may move it.
+  const margin = coding.chunking === "cdc" ? 1 : 0;
   const changes = [...content.changed.filter(({ start }) => start < before.size)];
   // Behind the old end everything is new; the last chunk ended there because the content did.
   if (content.size > before.size) changes.push({ start: before.size, end: content.size });
@@ -56,7 +58,7 @@ export async function planSplices(options: SpliceOptions): Promise<Splice[]> {
   let at = 0;
   for (const change of changes) {
     if (change.end <= at) continue;
-    const start = Math.max(at, await borders.before(Math.max(change.start, at)));
+    const start = Math.max(at, await borders.before(Math.max(change.start - margin, at)));
     const splice = await new Recutter(options, borders, changes).from(start);
     splices.push(splice);
     at = splice.end;
