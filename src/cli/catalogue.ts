@@ -153,9 +153,7 @@ export const GROUPS: readonly { readonly title: string; readonly commands: reado
 ];
 
 export const LATER_COMMANDS: ReadonlySet<string> = new Set(
-  (
-    "build mount unmount serve boot install snap " + "checkout status shell remote push pull bench doctor"
-  ).split(" "),
+  ("build mount unmount serve boot install snap " + "checkout status shell remote push pull bench doctor").split(" "),
 );
 
 export function findCommand(name: string): CatalogueEntry | undefined {
