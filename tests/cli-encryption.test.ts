@@ -197,8 +197,10 @@ describe("writing", () => {
 });
 
 describe("on a terminal", () => {
-  /** Runs hexz on a terminal of its own; answers each prompt. */
-  function onTerminal(args: readonly string[], answers: readonly string[]): { code: number; output: string } {
+  const HEXZ = [process.execPath, CLI];
+
+  /** Runs a program on a terminal of its own; answers each prompt. */
+  function onTerminal(command: readonly string[], answers: readonly string[]): { code: number; output: string } {
     const script = `
 import os, pty, sys
 pid, fd = pty.fork()
@@ -213,22 +215,29 @@ while True:
 sys.stdout.buffer.write(seen)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 `;
-    const call = ["-c", script, process.execPath, CLI, ...args, answers.join("|")];
+    const call = ["-c", script, ...command, answers.join("|")];
     const { status, stdout } = spawnSync("python3", call, { ...at(), encoding: "utf8" });
     return { code: status!, output: stdout };
   }
 
   test("a password is asked for, twice when it is new, and not shown", () => {
-    const typed = onTerminal(["pack", "tree", "typed.hxz", "--encrypt"], ["tYped", "tYped"]);
+    const typed = onTerminal([...HEXZ, "pack", "tree", "typed.hxz", "--encrypt"], ["tYped", "tYped"]);
     expect(typed).toMatchObject({ code: 0 });
     expect(typed.output).toMatch(/New password: \s+The same again: /);
     expect(typed.output).not.toContain("tYped");
     expect(hexz(["check", "typed.hxz"], at({ HEXZ_PASSWORD: "tYped" })).code).toBe(0);
-    const unlike = onTerminal(["pack", "tree", "unlike.hxz", "--encrypt"], ["one", "two"]);
+    const unlike = onTerminal([...HEXZ, "pack", "tree", "unlike.hxz", "--encrypt"], ["one", "two"]);
     expect([unlike.code, existsSync(join(cwd, "unlike.hxz"))]).toEqual([2, false]);
-    expect(onTerminal(["check", "typed.hxz"], ["tYpe\u007fed"])).toMatchObject({ code: 0 });
-    expect(onTerminal(["check", "typed.hxz"], ["typed"])).toMatchObject({ code: 1 });
-    expect(onTerminal(["check", "typed.hxz"], ["\u0003"])).toMatchObject({ code: 130 });
-    expect(onTerminal(["inspect", "typed.hxz"], [])).toMatchObject({ code: 0 });
+    expect(onTerminal([...HEXZ, "check", "typed.hxz"], ["tYpe\u007fed"])).toMatchObject({ code: 0 });
+    expect(onTerminal([...HEXZ, "check", "typed.hxz"], ["typed"])).toMatchObject({ code: 1 });
+    expect(onTerminal([...HEXZ, "check", "typed.hxz"], ["\u0003"])).toMatchObject({ code: 130 });
+    expect(onTerminal([...HEXZ, "inspect", "typed.hxz"], [])).toMatchObject({ code: 0 });
+  });
+
+  test("the age program opens the slot of a password", () => {
+    const [slots] = referenceSlots(new Uint8Array(readFileSync(join(cwd, "both.hxz")))).areas;
+    writeFileSync(join(cwd, "slot.age"), slots![0]!);
+    const opened = onTerminal(["age", "-d", "-o", "slot.key", "slot.age"], ["secret"]);
+    expect([opened.code, readFileSync(join(cwd, "slot.key")).length]).toEqual([0, 32]);
   });
 });

@@ -153,6 +153,7 @@ describe("hexz keys", () => {
 
   test("wrong use is exit code 2, a wrong key 1, and nothing is changed", async () => {
     copy("same.hxz");
+    copyFileSync(new URL("format1/archives/055-pack-lz4-encrypted.hxz", import.meta.url), join(cwd, "format1.hxz"));
     const cases: [string[], number, string][] = [
       // These first: a process that has found the key once keeps it.
       [["add", "same.hxz", "--recipient", recipient], 2, "password_missing"],
@@ -168,6 +169,7 @@ describe("hexz keys", () => {
       [["add", "plain.hxz", "--recipient", recipient, ...ID], 2, "usage"],
       [["list", "missing.hxz"], 3, "not_found"],
       [["list", "id.txt"], 1, "not_an_archive"],
+      [["list", "format1.hxz"], 2, "usage"],
       [["change", "same.hxz"], 2, "usage"],
     ];
     for (const [args, code, error] of cases) {

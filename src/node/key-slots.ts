@@ -26,6 +26,11 @@ async function readStart(path: string): Promise<EnvelopeStart | undefined> {
   const source = openFileSource(path);
   try {
     return await runAsync(lockedIo(source, await digester()));
+  } catch (error) {
+    if (!(error instanceof HexzError) || error.code !== "version_unknown" || error.data.found !== 1) throw error;
+    throw new HexzError("usage", `${path} is of format 1, which has one password or none, and no key slots`, {
+      hint: "hexz convert hexz1 makes an archive of format 2 of it",
+    });
   } finally {
     source.close();
   }

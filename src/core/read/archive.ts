@@ -132,7 +132,7 @@ export class Archive {
 
   /**
    * Opens an archive with one read of its end (two when the root is longer than 16 KiB); one that is encrypted, or of
-   * format 1, with some more.
+   * format 1, with two or more besides.
    * @throws HexzError `not_an_archive`, `truncated`, `version_unknown`, `feature_unknown`, `damaged`, `invalid`,
    * `password_missing`, `password_wrong`, `untrusted`
    */

@@ -31,28 +31,36 @@ export interface Envelope {
 /** Length of a slot area as most archives have it: one read takes both along. */
 const USUAL_AREA = 16_384;
 
+/** The beginning of a file, with what opening needs of an encrypted one as a rule. */
+export function* beginningIo(file: RangeSource): Io<Uint8Array> {
+  const [bytes] = yield [{ source: file, start: 0, end: Math.min(file.size, segmentsStart(USUAL_AREA)) }];
+  return bytes!;
+}
+
 /** The head and the slot areas; undefined of a plain archive. */
 export function* lockedIo(file: RangeSource, digestOf: DigestOf): Io<EnvelopeStart | undefined> {
-  const [head] = yield [{ source: file, start: 0, end: Math.min(file.size, HEAD_LENGTH) }];
-  return decodeHead(head!, file.name, digestOf) === "plain" ? undefined : yield* envelopeStartIo(file, digestOf);
+  const beginning = yield* beginningIo(file);
+  const kind = decodeHead(beginning.subarray(0, HEAD_LENGTH), file.name, digestOf);
+  return kind === "plain" ? undefined : yield* envelopeStartIo(file, beginning, digestOf);
 }
 
-function* envelopeStartIo(file: RangeSource, digestOf: DigestOf): Io<EnvelopeStart> {
-  const usual = Math.min(file.size, segmentsStart(USUAL_AREA));
-  let [bytes] = yield [{ source: file, start: 0, end: usual }];
-  const head = decodeEnvelopeHead(bytes!.subarray(0, ENVELOPE_HEAD_LENGTH), file.name, digestOf);
+function* envelopeStartIo(file: RangeSource, beginning: Uint8Array, digestOf: DigestOf): Io<EnvelopeStart> {
+  let bytes = beginning;
+  const head = decodeEnvelopeHead(bytes.subarray(0, ENVELOPE_HEAD_LENGTH), file.name, digestOf);
   segmentCount(file.size, head, file.name);
   const end = segmentsStart(head.areaLength);
-  if (end > usual) [bytes] = yield [{ source: file, start: 0, end }];
-  return decodeEnvelopeStart(bytes!.slice(0, end), file.name, digestOf);
+  if (end > bytes.length) [bytes] = (yield [{ source: file, start: 0, end }]) as [Uint8Array];
+  return decodeEnvelopeStart(bytes.slice(0, end), file.name, digestOf);
 }
 
+/** @param beginning of the file, where it was read before */
 export function* openEnvelopeIo(
   file: RangeSource,
   digestOf: DigestOf,
   { ciphers, secrets }: Unlocking,
+  beginning?: Uint8Array,
 ): Io<{ source: RangeSource; envelope: Envelope }> {
-  const start = yield* envelopeStartIo(file, digestOf);
+  const start = yield* envelopeStartIo(file, beginning ?? (yield* beginningIo(file)), digestOf);
   const { head } = start;
   const { keys, otherArea, cipher } = yield* waitIo(file.name, async () => {
     const { keys, otherArea } = await unlock(start, file.name, secrets, ciphers);

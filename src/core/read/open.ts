@@ -4,14 +4,14 @@ import type { DigestOf } from "../digest.ts";
 import type { Engine } from "../engine.ts";
 import { HexzError } from "../errors.ts";
 import { decodeEndMark, END_MARK_LENGTH, type EndMark } from "../format/end-mark.ts";
-import { decodeHead, HEAD_LENGTH, type HeadKind } from "../format/head.ts";
+import { decodeHead, HEAD_LENGTH } from "../format/head.ts";
 import { checkPage, decodePageBody, PAGE_KIND, pageEnd } from "../format/page.ts";
 import { decodeRoot, type Root } from "../format/root.ts";
 import { VERSION as FORMAT1_VERSION } from "../format/v1/header.ts";
 import { TAIL_LENGTH } from "../limits.ts";
 import type { RangeSource } from "../source/source.ts";
 import { withTail } from "../source/tail.ts";
-import { type Envelope, openEnvelopeIo, type Unlocking } from "./envelope.ts";
+import { beginningIo, type Envelope, openEnvelopeIo, type Unlocking } from "./envelope.ts";
 import type { Io } from "./io.ts";
 import { type Opened1, openFormat1Io } from "./v1/open.ts";
 
@@ -42,11 +42,6 @@ export function* openAnyIo(
   }
 }
 
-function* kindOfHead(source: RangeSource, digestOf: DigestOf): Io<HeadKind> {
-  const [head] = yield [{ source, start: 0, end: Math.min(source.size, HEAD_LENGTH) }];
-  return decodeHead(head!, source.name, digestOf);
-}
-
 function lostEnd({ name, size }: RangeSource): HexzError {
   const message = `${name} has lost its end: no end mark in its last ${END_MARK_LENGTH} bytes`;
   return new HexzError("truncated", message, { hint: "hexz repair saves what is there", data: { size } });
@@ -65,9 +60,10 @@ export function* openIo(
 ): Io<Opened> {
   const plain = yield* endOf(file, digestOf);
   if (plain !== undefined) return yield* openEnd(plain, engine, digestOf, undefined);
-  if ((yield* kindOfHead(file, digestOf)) === "plain") throw lostEnd(file);
+  const beginning = yield* beginningIo(file);
+  if (decodeHead(beginning.subarray(0, HEAD_LENGTH), file.name, digestOf) === "plain") throw lostEnd(file);
   if (unlocking === undefined) throw new HexzError("invalid", `${file.name} is encrypted, and its child is not`);
-  const { source, envelope } = yield* openEnvelopeIo(file, digestOf, unlocking);
+  const { source, envelope } = yield* openEnvelopeIo(file, digestOf, unlocking, beginning);
   const inner = yield* endOf(source, digestOf);
   if (inner === undefined) throw lostEnd(source);
   return yield* openEnd(inner, engine, digestOf, envelope);
