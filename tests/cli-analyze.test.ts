@@ -108,8 +108,32 @@ test("predict with a base is what pack with that base makes", () => {
   expect(hexz(["pack", input, "base.hxz"], { cwd }).code).toBe(0);
   writeFileSync(join(cwd, "next"), Buffer.concat([readFileSync(join(cwd, input)), randomBytes(50_000, random)]));
   const { document } = hexzJson(["predict", "next", "--base", "base.hxz"], { cwd });
+  expect(hexz(["predict", "next", "--base", "base.hxz", "--sample", "1M"], { cwd }).code).toBe(2);
   expect(hexz(["pack", "next", "next.hxz", "--base", "base.hxz"], { cwd }).code).toBe(0);
   expect(document).toMatchObject({ compressed_size: statSync(join(cwd, "next.hxz")).size, error: 0 });
+});
+
+test("a sample's figures are true within what they say", () => {
+  const cwd = temporaryDirectory();
+  const part = Buffer.concat([longText(7 * MIB), randomBytes(5 * MIB, random)]);
+  mkdirSync(join(cwd, "in"));
+  writeFileSync(join(cwd, "in/twice"), Buffer.concat([part, part]));
+  writeFileSync(join(cwd, "in/more"), longText(16 * MIB));
+  for (let number = 0; number < 50; number++) writeFileSync(join(cwd, `in/n${number}`), longText(40_000));
+  const options = ["--compression", "zstd"];
+  const whole = hexzJson(["predict", "in", ...options], { cwd }).document;
+  const { code, document } = hexzJson(["predict", "in", "--sample", "8M", ...options], { cwd });
+  const what = `seed ${SEED}: ${JSON.stringify([whole, document])}`;
+  expect([what, code, document.input_bytes]).toEqual([what, 0, whole.input_bytes]);
+  expect(document.sampled_bytes, what).toBeLessThan(14 * MIB);
+  expect(document.sampled_bytes, what).toBeGreaterThan(4 * MIB);
+  expect(Math.abs(document.unique_bytes - whole.unique_bytes), what).toBeLessThanOrEqual(document.unique_error);
+  expect(Math.abs(document.compressed_size - whole.compressed_size), what).toBeLessThanOrEqual(document.error);
+  expect(hexz(["pack", "in", "in.hxz", ...options], { cwd }).code).toBe(0);
+  const archived = hexzJson(["analyze", "in.hxz", "--sample", "8M"], { cwd }).document;
+  expect(archived.input_bytes).toBe(whole.input_bytes);
+  expect(archived.sampled_bytes).toBeLessThan(14 * MIB);
+  expect(shell("hexz predict - --sample 1M < in/more", cwd)).toMatchObject({ code: 2 });
 });
 
 test("an archive is measured by its contents, and its command packs them", () => {

@@ -5,6 +5,7 @@ import { ChunkTable, UNKNOWN } from "../src/core/analyze/chunk-table.ts";
 import { estimateTotal, type Observation } from "../src/core/analyze/estimate.ts";
 import { type Candidate, candidatesOf } from "../src/core/analyze/findings.ts";
 import { CHUNKINGS, PLANS, type PlanSpec } from "../src/core/analyze/spec.ts";
+import { planStretches, stretchesOf } from "../src/core/analyze/stretches.ts";
 import { Survey, surveyMemory } from "../src/core/analyze/survey.ts";
 import { TreeSize } from "../src/core/analyze/tree-size.ts";
 import type { Chunking } from "../src/core/analyze/walker.ts";
@@ -49,7 +50,7 @@ async function survey(inputs: readonly ContentInput[], measure: Measure = { chun
     tree.add({ path: nameOf(number), type: "file", mode: 0o644 }, { start, size, sparse: false });
   }
   const findings = await measuring.finish();
-  return candidatesOf(findings, measure.chunkings, tree.total());
+  return candidatesOf(findings, { chunkings: measure.chunkings, treeBytes: tree.total(), stretches: undefined });
 }
 
 function optionsOf({ chunking, blockSize, codec, level }: Candidate): CodingOptions {
@@ -177,6 +178,40 @@ describe("a survey counts what the writer writes", () => {
     const candidates = await survey([input]);
     expect(read).toBeLessThan(12 * MIB);
     for (const candidate of candidates) if (candidate.codec === CODEC.stored) await expectPacked(candidate, [content]);
+  });
+});
+
+describe("stretches", () => {
+  test("planStretches() reads all where a sample would be nearly that", () => {
+    expect(planStretches(10 * MIB, 9 * MIB)).toBeUndefined();
+    expect(planStretches(10 * MIB, 20 * MIB)).toBeUndefined();
+    expect(planStretches(100 * MIB, 10 * MIB)).toMatchObject({ total: 100 * MIB, count: 10, length: MIB });
+    expect(planStretches(100 * MIB, 1)).toMatchObject({ count: 1 });
+  });
+
+  test("stretchesOf() takes about the share that was asked for, of contents of any size", () => {
+    for (const most of [50_000, 900_000, 5 * MIB, 300 * MIB]) {
+      const sizes: number[] = [];
+      for (let total = 0; total < 600 * MIB; total += sizes.at(-1)!) sizes.push(1 + random(most));
+      const total = sizes.reduce((sum, size) => sum + size, 0);
+      const plan = planStretches(total, 60 * MIB)!;
+      let [position, read] = [0, 0];
+      for (const size of sizes) {
+        let before = -1;
+        for (const { start, end, edges } of stretchesOf(plan, position, size)) {
+          expect(start).toBeGreaterThan(before);
+          expect(end).toBeGreaterThan(start);
+          expect(end).toBeLessThanOrEqual(size);
+          expect(start % MIB).toBe(0);
+          expect(edges).toEqual({ cutStart: start > 0, cutEnd: end < size });
+          before = end;
+          read += end - start;
+        }
+        position += size;
+      }
+      expect(read / (60 * MIB), `seed ${SEED}, contents up to ${most}`).toBeGreaterThan(0.7);
+      expect(read / (60 * MIB), `seed ${SEED}, contents up to ${most}`).toBeLessThan(1.3);
+    }
   });
 });
 

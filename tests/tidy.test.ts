@@ -90,6 +90,11 @@ describe("imports", () => {
     ).toEqual([]);
   });
 
+  test("analysis imports neither what reads archives nor what makes them, but the seam to inputs", () => {
+    const allowed = ["src/core/format/", "src/core/work/", "src/core/analyze/", "src/core/write/content-input.ts"];
+    expect(offenders("src/core/analyze/", (target) => isBase(target) || inside(...allowed)(target))).toEqual([]);
+  });
+
   test("nothing but the command line imports the command line", () => {
     for (const folder of ["src/core/", "src/node/"]) {
       expect(offenders(folder, (target) => !target.startsWith("src/cli/"))).toEqual([]);

@@ -1,11 +1,18 @@
 // What `analyze` and `predict` have in common: how the input is measured, and how that is told.
 
+import { Option } from "@commander-js/extra-typings";
 import type { Warning } from "../core/errors.ts";
 import type { Surveyed, SurveyOptions } from "../node/survey.ts";
 import type { Calling } from "./catalogue.ts";
 import { asUsage, EXIT } from "./exit-codes.ts";
 import { inputExitCode } from "./input-options.ts";
+import { sizeParser } from "./options.ts";
 import { createProgress, type ProgressMode } from "./progress.ts";
+
+export const SAMPLE = new Option(
+  "--sample <size>",
+  "read only so much, in evenly spread stretches of 1 or 2 MiB, and say how sure the figures are (default: all)",
+).argParser(sizeParser);
 
 interface Telling {
   readonly progress: ProgressMode;

@@ -161,7 +161,7 @@ const PRIME1: u64 = 0x9e3779b185ebca87;
 const PRIME2: u64 = 0xc2b2ae3d27d4eb4f;
 
 /**
- * Hashes chunks: `list` has offset and length (u32 each, the top bit of the length does not count) of `count` of them.
+ * Hashes chunks: `list` has offset and length (u32 each, the two top bits of the length do not count) of `count` of them.
  * Writes to `out` for each the hash (u64) and to `fills` the value when all bytes are equal, else -1 (i32).
  *
  * Products of 32-bit words under keys that depend on the place, summed up in eight lanes and mixed at the end: fast, and
@@ -170,7 +170,7 @@ const PRIME2: u64 = 0xc2b2ae3d27d4eb4f;
 export function hashChunks(src: usize, list: usize, count: i32, out: usize, fills: usize, scratch: usize): void {
   for (let number: usize = 0; number < usize(count); number++) {
     const p = src + usize(load<u32>(list + (number << 3)));
-    const length = i32(load<u32>(list + (number << 3), 4) & 0x7fffffff);
+    const length = i32(load<u32>(list + (number << 3), 4) & 0x3fffffff);
     const value = load<u8>(p);
     let fill = -1;
     if (value == load<u8>(p + usize(length >> 1)) && value == load<u8>(p + usize(length - 1))) {

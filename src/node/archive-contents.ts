@@ -27,7 +27,7 @@ export function looksLikeArchive(path: string): boolean {
 }
 
 /** Streams and files by address; those that lie in another one are left out. */
-async function outerRanges(archive: Archive, onEntry: (entry: Entry) => void): Promise<Range[]> {
+export async function contentRanges(archive: Archive, onEntry: (entry: Entry) => void): Promise<Range[]> {
   const ranges: Range[] = archive.streams.map(({ start, size }) => ({ start, end: start + size }));
   for await (const entry of archive.entries()) {
     onEntry(entry);
@@ -89,19 +89,18 @@ class PartReader {
   }
 }
 
-/** Hands every content of the archive over, in order. @throws HexzError `damaged` and what reading throws */
-export async function eachContent(
+/** Hands ranges of the archive over as inputs, in order. @throws HexzError `damaged` and what reading throws */
+export async function eachRange<R extends Range>(
   archive: Archive,
-  onEntry: (entry: Entry) => void,
-  take: (input: ContentInput) => Promise<unknown>,
+  ranges: readonly R[],
+  take: (input: ContentInput, range: R) => Promise<unknown>,
 ): Promise<void> {
-  const ranges = await outerRanges(archive, onEntry);
   const reader = new PartReader(archive.bulk(ranges));
   try {
     for (const range of ranges) {
       const size = range.end - range.start;
       let position = 0;
-      await take({
+      const input: ContentInput = {
         name: archive.source.name,
         size,
         async read(into) {
@@ -113,7 +112,9 @@ export async function eachContent(
           if (position < size) throw new HexzError("io", `${archive.source.name} gave ${position} of ${size} bytes`);
         },
         close() {},
-      });
+      };
+      await take(input, range);
+      input.finish();
     }
   } finally {
     await reader.close();

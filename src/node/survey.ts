@@ -1,18 +1,18 @@
-// Measures inputs with this machine's threads: what `pack` would read, or the contents of archives.
+// Measures inputs with this machine's threads: what `pack` would read, or the contents of archives; all of it, or evenly
+// spread stretches.
 
 import { type Candidate, candidatesOf } from "../core/analyze/findings.ts";
 import type { Remaining } from "../core/analyze/model.ts";
 import type { SurveySpec } from "../core/analyze/spec.ts";
+import { planStretches, type Stretch, type StretchPlan, stretchesOf } from "../core/analyze/stretches.ts";
 import { Survey, surveyMemory } from "../core/analyze/survey.ts";
 import { TreeSize } from "../core/analyze/tree-size.ts";
+import { CODEC } from "../core/engine.ts";
 import { HexzError, type Warning } from "../core/errors.ts";
-import type { Entry } from "../core/format/entry.ts";
-import type { ByteString } from "../core/format/path.ts";
 import type { ContentRange } from "../core/format/record.ts";
-import type { Crew } from "../core/work/crew.ts";
 import type { ContentInput } from "../core/write/content-input.ts";
 import { type MachineOptions, type OpenOptions, openArchiveFile, openCrew, threadsFor } from "./archive.ts";
-import { eachContent, looksLikeArchive } from "./archive-contents.ts";
+import { contentRanges, eachRange, looksLikeArchive } from "./archive-contents.ts";
 import { type PackInputs, type PackPlan, type PackTarget, planPack } from "./pack.ts";
 
 /** More work is done for every byte than when packing, so more threads pay sooner. */
@@ -21,18 +21,20 @@ const ONE_THREAD_BYTES = 1024 * 1024;
 export interface SurveyOptions extends MachineOptions, PackInputs {
   /** What to measure. */
   readonly measure: Pick<SurveySpec, "chunkings" | "plans" | "tableLimit">;
+  /** Read about so much, in stretches; default: all. */
+  readonly sampleBytes?: number;
   /** How to open inputs that are archives. */
   readonly reading?: OpenOptions;
-  /** Told how many bytes there will be, when that is known, before the first is read. */
+  /** Told how many bytes will be read, when that is known, before the first is. */
   readonly onTotal?: (bytes: number) => void;
   readonly onProgress?: (bytes: number) => void;
 }
 
 export interface Surveyed {
   readonly inputBytes: number;
-  readonly candidates: readonly Candidate[];
   /** Bytes that were read of them. */
   readonly sampledBytes: number;
+  readonly candidates: readonly Candidate[];
   /** What remains with each chunking. */
   readonly remaining: readonly Remaining[];
   /** Inputs that are archives: their contents were measured. */
@@ -40,92 +42,183 @@ export interface Surveyed {
   readonly warnings: readonly Warning[];
 }
 
-/** Contents go to the survey, entries to what tells how long the tree becomes. */
-function targetOf(survey: Survey, tree: TreeSize): PackTarget {
-  const linkable = new Map<ByteString, ContentRange>();
-  const measure = async (input: ContentInput): Promise<ContentRange> => {
-    const start = survey.bytes;
-    return { start, size: await survey.content(input), sparse: input.sparse === true };
+/** What is done with a content: its position among all of them is known. @returns its size */
+type Take = (input: ContentInput, position: number) => Promise<number>;
+
+/** Contents are taken, entries go to what tells how long the tree becomes. */
+function createTarget(take: Take, tree: TreeSize | undefined): PackTarget {
+  const linkable = new Map<string, ContentRange>();
+  let position = 0;
+  const add = async (input: ContentInput): Promise<ContentRange> => {
+    const size = await take(input, position);
+    position += size;
+    return { start: position - size, size, sparse: input.sparse === true };
   };
   return {
     async addStream(_, input) {
-      const content = await measure(input);
+      const content = await add(input);
       input.finish();
       return content;
     },
     async addFile(entry, input, options) {
-      const content = await measure(input);
+      const content = await add(input);
       if (options?.linkable === true) linkable.set(entry.path, content);
-      tree.add(entry, content);
+      tree?.add(entry, content);
       input.finish();
     },
     async addEntry(entry) {
-      tree.add(entry, entry.hardLink === undefined ? undefined : linkable.get(entry.hardLink));
+      tree?.add(entry, entry.hardLink === undefined ? undefined : linkable.get(entry.hardLink));
     },
     hasLinkTarget: (path) => linkable.has(path),
   };
 }
 
+/** Moves an input on without reading it. */
+function pass(input: ContentInput, length: number): void {
+  if (length > 0) input.skip!(length);
+}
+
+/** The size of a content of which a part is to be read. @throws HexzError `usage` */
+function sizeOf(input: ContentInput): number {
+  if (input.size !== undefined && input.skip !== undefined) return input.size;
+  throw new HexzError("usage", `${input.name} is read from its start to its end: --sample is not for it`);
+}
+
+/** One stretch as an input of its own. */
+function partOf(input: ContentInput, { start, end }: Stretch): ContentInput {
+  return { name: input.name, size: end - start, read: (into) => input.read(into), finish() {}, close() {} };
+}
+
+function takeStretches(survey: Survey, plan: StretchPlan): Take {
+  return async (input, position) => {
+    const size = sizeOf(input);
+    let at = 0;
+    for (const stretch of stretchesOf(plan, position, size)) {
+      pass(input, stretch.start - at);
+      at = stretch.start + (await survey.content(partOf(input, stretch), stretch.edges));
+    }
+    pass(input, size - at);
+    return size;
+  };
+}
+
 /** What is read: the contents of archives, else what `pack` would. */
-interface Inputs {
-  readonly archives: readonly string[];
-  readonly packed: PackPlan | undefined;
-}
+type Inputs = { readonly archives: readonly string[] } | { readonly packed: PackPlan };
 
-function inputsOf(options: PackInputs): Inputs {
+function findInputs(options: PackInputs): Inputs {
   const { inputs = [] } = options;
-  const { facts } = planPack(options);
-  const isArchive = (path: string) =>
-    facts.some((fact) => fact?.path === path && fact.stat.isFile()) && looksLikeArchive(path);
-  const archives = inputs.filter(isArchive);
+  const packed = planPack(options);
+  const isFile = (path: string) => packed.facts.some((fact) => fact?.path === path && fact.stat.isFile());
+  const archives = inputs.filter((path) => isFile(path) && looksLikeArchive(path));
+  if (archives.length === 0) return { packed };
   const others = inputs.filter((path) => !archives.includes(path));
-  if (archives.length > 0 && others.length > 0) {
-    throw new HexzError("usage", `${archives[0]} is an archive and ${others[0]} is not: analyze them one by one`);
-  }
-  return { archives, packed: archives.length > 0 ? undefined : planPack(options) };
+  if (others.length + (options.streams?.length ?? 0) === 0) return { archives };
+  throw new HexzError("usage", `${archives[0]} is an archive and other inputs are not: analyze them one by one`);
 }
 
-async function measureArchive(path: string, survey: Survey, tree: TreeSize, reading: OpenOptions): Promise<void> {
-  const archive = await openArchiveFile(path, reading);
+/** Bytes of all that would be packed, when a sample needs to know. */
+async function measureTotal({ packed, sampled }: { packed: PackPlan; sampled: boolean }): Promise<number | undefined> {
+  if (packed.total !== undefined || !sampled) return packed.total;
+  let total = 0;
+  const count: Take = async (input) => {
+    const size = sizeOf(input);
+    pass(input, size);
+    total += size;
+    return size;
+  };
+  await packed.fill(createTarget(count, undefined), () => {}, {});
+  return total;
+}
+
+/** All that takes part in one measurement. */
+interface Measuring {
+  readonly survey: Survey;
+  readonly tree: TreeSize;
+  readonly options: SurveyOptions;
+}
+
+async function measurePacked(
+  packed: PackPlan,
+  stretches: StretchPlan | undefined,
+  { survey, tree, options }: Measuring,
+) {
+  const warnings: Warning[] = [];
+  let inputBytes = 0;
+  const read =
+    stretches === undefined ? (input: ContentInput) => survey.content(input) : takeStretches(survey, stretches);
+  const take: Take = async (input, position) => {
+    const size = await read(input, position);
+    inputBytes += size;
+    return size;
+  };
+  const { engine = "auto" } = options;
+  await packed.fill(createTarget(take, tree), (warning) => warnings.push(warning), { engine });
+  return { inputBytes, stretches, warnings };
+}
+
+async function measureArchives(paths: readonly string[], { survey, tree, options }: Measuring) {
+  const { engine = "auto", reading = {}, sampleBytes } = options;
+  const archives = [];
+  let inputBytes = 0;
   try {
-    const onEntry = (entry: Entry) => {
-      const { start = 0, size = 0, sparse = false } = entry;
-      tree.add(entry, entry.type === "file" ? { start, size, sparse } : undefined);
-    };
-    await eachContent(archive, onEntry, async (input) => {
-      await survey.content(input);
-      input.finish();
-    });
+    for (const path of paths) {
+      const archive = await openArchiveFile(path, { ...reading, engine });
+      archives.push({ archive, position: inputBytes, ranges: [] as { start: number; end: number }[] });
+      const current = archives.at(-1)!;
+      current.ranges = await contentRanges(archive, (entry) => {
+        const { start = 0, size = 0, sparse = false } = entry;
+        tree.add(entry, entry.type === "file" ? { start, size, sparse } : undefined);
+      });
+      for (const { start, end } of current.ranges) inputBytes += end - start;
+    }
+    const stretches = sampleBytes === undefined ? undefined : planStretches(inputBytes, sampleBytes);
+    options.onTotal?.(stretches === undefined ? inputBytes : stretches.count * stretches.length);
+    for (const { archive, position, ranges } of archives) {
+      let at = position;
+      const parts = ranges.flatMap(({ start, end }) => {
+        const whole = { start: 0, end: end - start, edges: { cutStart: false, cutEnd: false } };
+        const wanted = stretches === undefined ? [whole] : stretchesOf(stretches, at, end - start);
+        at += end - start;
+        return wanted.map((part) => ({ start: start + part.start, end: start + part.end, edges: part.edges }));
+      });
+      await eachRange(archive, parts, (input, { edges }) => survey.content(input, edges));
+    }
+    return { inputBytes, stretches, warnings: [] };
   } finally {
-    await archive.close();
+    for (const { archive } of archives) await archive.close();
   }
 }
 
 /** Reads all inputs once. @throws HexzError, as packing does */
 export async function surveyInputs(options: SurveyOptions): Promise<Surveyed> {
-  const { measure, onProgress, engine = "auto", reading = {} } = options;
-  const { archives, packed } = inputsOf(options);
-  const total = packed?.total;
-  if (total !== undefined) options.onTotal?.(total);
-  const spec: SurveySpec = { ...measure, expected: total, ...(onProgress === undefined ? {} : { onProgress }) };
-  const threads =
-    total !== undefined && total < ONE_THREAD_BYTES && options.workers === undefined
-      ? 1
-      : threadsFor(options, undefined);
-  const codecs = [...new Set(measure.plans.flatMap((plan) => plan.codecs.map(({ codec }) => codec)))];
-  const crew: Crew = await openCrew({ threads, ...surveyMemory(spec, threads), engine, codecs });
+  const { measure, onProgress, engine = "auto", sampleBytes } = options;
+  const found = findInputs(options);
+  const packed = "packed" in found ? found.packed : undefined;
+  const total = packed && (await measureTotal({ packed, sampled: sampleBytes !== undefined }));
+  const stretches = total === undefined || sampleBytes === undefined ? undefined : planStretches(total, sampleBytes);
+  const expected = stretches === undefined ? total : stretches.count * stretches.length;
+  if (expected !== undefined) options.onTotal?.(expected);
+  const spec: SurveySpec = { ...measure, expected, ...(onProgress === undefined ? {} : { onProgress }) };
+  const isSmall = expected !== undefined && expected < ONE_THREAD_BYTES && options.workers === undefined;
+  const threads = isSmall ? 1 : threadsFor(options, undefined);
+  // The probe of every region is coded with Zstandard, whatever else is.
+  const codecs = [...new Set([CODEC.zstd, ...measure.plans.flatMap((plan) => plan.codecs.map(({ codec }) => codec))])];
+  const crew = await openCrew({ threads, ...surveyMemory(spec, threads), engine, codecs });
   try {
     for (const codec of codecs) await crew.load(codec);
     const survey = new Survey(crew, spec);
-    const tree = new TreeSize(crew.engine);
-    const warnings: Warning[] = [];
+    const measuring = { survey, tree: new TreeSize(crew.engine), options };
+    const archives = "archives" in found ? found.archives : [];
     try {
-      for (const path of archives) await measureArchive(path, survey, tree, { ...reading, engine });
-      await packed?.fill(targetOf(survey, tree), (warning) => warnings.push(warning), { engine });
+      const measured = await (packed === undefined
+        ? measureArchives(archives, measuring)
+        : measurePacked(packed, stretches, measuring));
       const findings = await survey.finish();
-      const candidates = candidatesOf(findings, measure.chunkings, tree.total());
-      const remaining = survey.remaining();
-      return { inputBytes: survey.bytes, sampledBytes: survey.bytes, candidates, remaining, archives, warnings };
+      const { chunkings } = measure;
+      const whole = { chunkings, treeBytes: measuring.tree.total(), stretches: measured.stretches };
+      const { inputBytes, warnings } = measured;
+      const candidates = candidatesOf(findings, whole);
+      return { inputBytes, sampledBytes: survey.bytes, candidates, remaining: survey.remaining(), archives, warnings };
     } finally {
       survey.drainTasks();
     }

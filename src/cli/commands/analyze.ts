@@ -10,7 +10,7 @@ import { inputsOf, withInputOptions } from "../input-options.ts";
 import { ENGINE, JSON_OPTION, PROGRESS, QUIET, SILENT, WORKERS } from "../options.ts";
 import { packCommandLine } from "../pack-command.ts";
 import { readingOptions, withReadingOptions } from "../reading-options.ts";
-import { finishWith, measure } from "../survey-options.ts";
+import { finishWith, measure, SAMPLE } from "../survey-options.ts";
 import { printDocument, printText, printWarnings } from "../terminal.ts";
 import { printable } from "../text.ts";
 
@@ -32,6 +32,7 @@ function define() {
       new Argument("[input...]", "files, directories, - for standard input, or archives, whose contents are measured"),
     );
   return withReadingOptions(withInputOptions(analyze))
+    .addOption(SAMPLE)
     .addOption(WORKERS)
     .addOption(ENGINE)
     .addOption(PROGRESS)
@@ -44,7 +45,7 @@ type Options = ReturnType<ReturnType<typeof define>["opts"]>;
 
 async function run(paths: readonly string[], options: Options, calling: Calling): Promise<void> {
   const inputs = inputsOf(paths, options);
-  const { workers } = options;
+  const { workers, sample } = options;
   const surveyed = await measure(
     {
       ...inputs,
@@ -52,11 +53,12 @@ async function run(paths: readonly string[], options: Options, calling: Calling)
       reading: readingOptions(options),
       engine: options.engine,
       ...(workers === undefined ? {} : { workers }),
+      ...(sample === undefined ? {} : { sampleBytes: sample }),
     },
     options,
   );
   const { inputBytes, candidates, remaining, archives, warnings } = surveyed;
-  const model = applyModel(inputBytes, remaining[BASELINE_CHUNKING]!.bytes, remaining);
+  const model = applyModel(inputBytes, remaining[BASELINE_CHUNKING]!, remaining);
   const recommended = recommend(candidates);
   const command = packCommandLine({ inputs: paths, options, archives: archives.length > 0 }, recommended);
   const analysis: Analysis = { surveyed, model, recommended, command };

@@ -3,6 +3,7 @@
 import { Argument, Command } from "@commander-js/extra-typings";
 import type { Candidate } from "../../core/analyze/findings.ts";
 import { CODEC, type CodecId } from "../../core/engine.ts";
+import { HexzError } from "../../core/errors.ts";
 import { resolveCoding } from "../../core/write/coding.ts";
 import type { PackInputs } from "../../node/pack.ts";
 import type { Surveyed } from "../../node/survey.ts";
@@ -12,7 +13,7 @@ import { inputsOf, withInputOptions } from "../input-options.ts";
 import { ENGINE, JSON_OPTION, PROGRESS, QUIET, SILENT, WORKERS } from "../options.ts";
 import { readingOptions } from "../reading-options.ts";
 import { formatSize } from "../sizes.ts";
-import { finishWith, measure } from "../survey-options.ts";
+import { finishWith, measure, SAMPLE } from "../survey-options.ts";
 import { printDocument, printText, printWarnings } from "../terminal.ts";
 import { warningDocument } from "../text.ts";
 import { codingOptionsOf, withCodingOptions } from "../writing-options.ts";
@@ -28,6 +29,7 @@ function define() {
       new Argument("[input...]", "files, directories, - for standard input, or archives, whose contents are measured"),
     );
   return withCodingOptions(withInputOptions(predict))
+    .addOption(SAMPLE)
     .addOption(WORKERS)
     .addOption(ENGINE)
     .addOption(PROGRESS)
@@ -42,7 +44,7 @@ async function survey(inputs: Required<PackInputs>, options: Options): Promise<S
   const { chunking, sizes, blockSize, codec, level } = resolveCoding(codingOptionsOf(options), "");
   const codecs = codec === CODEC.stored ? [] : [{ codec: codec as CodecId, level, every: 1 }];
   const plans = [{ chunking: 0, blockSize, codecs }];
-  const { workers } = options;
+  const { workers, sample } = options;
   return measure(
     {
       ...inputs,
@@ -50,6 +52,7 @@ async function survey(inputs: Required<PackInputs>, options: Options): Promise<S
       reading: readingOptions(options),
       engine: options.engine,
       ...(workers === undefined ? {} : { workers }),
+      ...(sample === undefined ? {} : { sampleBytes: sample }),
     },
     options,
   );
@@ -57,6 +60,7 @@ async function survey(inputs: Required<PackInputs>, options: Options): Promise<S
 
 /** What is in bases is known by digests only, so the work of packing is done. */
 async function packDry(inputs: Required<PackInputs>, options: Options): Promise<Surveyed> {
+  if (options.sample !== undefined) throw new HexzError("usage", "--sample and --base do not go together");
   const { pack } = await import("../../node/pack.ts");
   const making = { ...readingOptions(options), ...codingOptionsOf(options), bases: options.base! };
   const { coding, counts, size, warnings } = await pack({ ...inputs, ...making, output: "-", dryRun: true });

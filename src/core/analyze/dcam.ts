@@ -119,8 +119,7 @@ function neighboursOf(setting: DcamSetting): DcamSetting[] {
  * The search of the original's `analyze`: from the baseline, step by step, to where no step is better. Settings on which
  * the original fails are passed over. The result is the path, its end last.
  */
-export function climbHill(total: number, remaining: number): DcamChoice[] {
-  const change = changeProbability(total, remaining);
+export function climbHill(total: number, change: number): DcamChoice[] {
   const path = [choiceOf(total, change, DCAM_BASELINE)];
   for (let round = 0; round < ROUNDS; round++) {
     let best = path.at(-1)!;
@@ -135,8 +134,7 @@ export function climbHill(total: number, remaining: number): DcamChoice[] {
 }
 
 /** The choice of the original's `pack --dcam` (0.8.2). */
-export function optimizeParams(total: number, remaining: number): DcamChoice {
-  const change = changeProbability(total, remaining);
+export function optimizeParams(total: number, change: number): DcamChoice {
   let best: DcamChoice | undefined;
   for (let bits = 10; bits <= 18; bits++) {
     const minChunk = Math.max(2 ** bits / 4, 1024);

@@ -2,6 +2,8 @@
 
 import { CODEC, type CodecId } from "../engine.ts";
 import { type Estimate, estimateTotal, fitLine, type Observation } from "./estimate.ts";
+import { scaleUnique, spreadOf } from "./scale.ts";
+import type { StretchPlan } from "./stretches.ts";
 import type { CodedBlock, PlanFindings } from "./survey.ts";
 import type { Chunking } from "./walker.ts";
 
@@ -88,44 +90,63 @@ function storedBytes(all: readonly PlanFindings[], number: number, codec: number
   );
 }
 
-function candidateOf(
-  all: readonly PlanFindings[],
-  number: number,
-  codec: number | undefined,
-  { chunkings, treeBytes }: { chunkings: readonly Chunking[]; treeBytes: number },
-): Candidate {
-  const { spec, plan, tally, sample } = all[number]!;
-  const unique = tally.unique();
-  const stored = codec === undefined ? { value: unique.bytes, error: 0 } : storedBytes(all, number, codec);
+/** What holds for the input as a whole. */
+export interface Whole {
+  readonly chunkings: readonly Chunking[];
+  /** Bytes of the archive's tree. */
+  readonly treeBytes: number;
+  /** What was read, when that was not all. */
+  readonly stretches: StretchPlan | undefined;
+}
+
+interface Size {
+  readonly unique: Estimate;
+  /** Of all blocks. */
+  readonly stored: Estimate;
+  /** Of the input against what was measured. */
+  readonly scale: number;
+}
+
+function sizeOf(all: readonly PlanFindings[], number: number, codec: number | undefined, whole: Whole): Size {
+  const { tally, sample } = all[number]!;
+  const { stretches } = whole;
+  const seen = tally.unique();
+  const coded = codec === undefined ? { value: seen.bytes, error: 0 } : storedBytes(all, number, codec);
+  const unique = stretches === undefined ? { value: seen.bytes, error: seen.error } : scaleUnique(tally, stretches);
+  const ratio = seen.bytes === 0 ? 1 : coded.value / seen.bytes;
+  const spread = stretches === undefined || codec === undefined ? 0 : spreadOf(sample, codec, stretches);
   // What is not sure about how much is stored is not sure about how much is coded of it either.
-  const uncertain = unique.bytes === 0 ? 0 : (unique.error / unique.bytes) * stored.value;
-  const frame = ARCHIVE_FRAME + 8 * Math.min(SKETCH_VALUES, tally.chunks);
-  const coded =
-    codec === undefined
-      ? 0
-      : sample.reduce((sum, block) => sum + (block.coded[codec] === undefined ? 0 : block.plainLength), 0);
+  const ofCoding = seen.bytes === 0 ? 0 : Math.hypot(coded.error / seen.bytes, spread * ratio) * unique.value;
   return {
-    chunking: chunkings[spec.chunking]!,
+    unique,
+    stored: { value: ratio * unique.value, error: Math.hypot(ofCoding, ratio * unique.error) },
+    scale: stretches === undefined || tally.bytes === 0 ? 1 : stretches.total / tally.bytes,
+  };
+}
+
+function candidateOf(all: readonly PlanFindings[], number: number, codec: number | undefined, whole: Whole): Candidate {
+  const { spec, plan, tally, sample } = all[number]!;
+  const { unique, stored, scale } = sizeOf(all, number, codec, whole);
+  const frame = ARCHIVE_FRAME + 8 * Math.min(SKETCH_VALUES, tally.chunks);
+  const coded = codec === undefined ? [] : sample.filter((block) => block.coded[codec] !== undefined);
+  return {
+    chunking: whole.chunkings[spec.chunking]!,
     blockSize: spec.blockSize,
     codec: codec === undefined ? CODEC.stored : spec.codecs[codec]!.codec,
     level: codec === undefined ? 0 : spec.codecs[codec]!.level,
-    chunks: tally.chunks,
-    uniqueBytes: Math.round(unique.bytes),
+    chunks: Math.round(tally.chunks * scale),
+    uniqueBytes: Math.round(unique.value),
     uniqueError: Math.ceil(unique.error),
-    compressedSize: Math.round(stored.value + plan.index.total() + treeBytes + frame),
-    error: Math.ceil(Math.hypot(stored.error, uncertain)),
-    codedBytes: coded,
+    compressedSize: Math.round(stored.value + plan.index.total() * scale + whole.treeBytes + frame),
+    error: Math.ceil(stored.error),
+    codedBytes: coded.reduce((sum, { plainLength }) => sum + plainLength, 0),
   };
 }
 
 /** Every plan stored, and with each of its codecs. */
-export function candidatesOf(
-  findings: readonly PlanFindings[],
-  chunkings: readonly Chunking[],
-  treeBytes: number,
-): Candidate[] {
+export function candidatesOf(findings: readonly PlanFindings[], whole: Whole): Candidate[] {
   return findings.flatMap(({ spec }, number) => {
     const codecs = [undefined, ...spec.codecs.keys()];
-    return codecs.map((codec) => candidateOf(findings, number, codec, { chunkings, treeBytes }));
+    return codecs.map((codec) => candidateOf(findings, number, codec, whole));
   });
 }

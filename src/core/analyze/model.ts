@@ -31,24 +31,29 @@ export interface ModelFindings {
 export interface Remaining {
   readonly chunking: Chunking;
   readonly chunks: number;
+  /** Bytes of them all. */
+  readonly total: number;
   /** Bytes that remain, as the model counts them. */
   readonly bytes: number;
 }
 
-/** @param baseline what remained with the chunks that the model starts from */
-export function applyModel(total: number, baseline: number, measured: readonly Remaining[]): ModelFindings {
-  const change = changeProbability(total, baseline);
+/**
+ * @param total bytes of the input, of which all or a part was measured
+ * @param baseline what remained with the chunks that the model starts from
+ */
+export function applyModel(total: number, baseline: Remaining, measured: readonly Remaining[]): ModelFindings {
+  const change = changeProbability(baseline.total, baseline.bytes);
   const checks = measured
     .filter(({ chunking }) => chunking.method === "cdc")
-    .map(({ chunking, chunks, bytes }): ModelCheck => {
+    .map(({ chunking, chunks, total: seen, bytes }): ModelCheck => {
       const { min: minChunk, avg, max: maxChunk } = chunking.sizes;
       const setting = { ...DCAM_BASELINE, fingerprintBits: Math.log2(avg), minChunk, maxChunk };
       const index = DCAM_BASELINE.metadata * chunks;
-      const measured = total === 0 ? 1 : (bytes + index) / total;
+      const measured = seen === 0 ? 1 : (bytes + index) / seen;
       return { chunking, predicted: predictedRatio(total, change, setting), measured };
     });
-  const climbed = climbHill(total, baseline).at(-1)!;
-  return { changeProbability: change, choice: optimizeParams(total, baseline), climbed, checks };
+  const climbed = climbHill(total, change).at(-1)!;
+  return { changeProbability: change, choice: optimizeParams(total, change), climbed, checks };
 }
 
 /** The measured chunking that comes nearest to the model's choice. */

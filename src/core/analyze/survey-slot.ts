@@ -3,7 +3,7 @@
 import type { Engine } from "../engine.ts";
 import { FOUND_BYTES, REGION } from "../work/survey-task.ts";
 import { allocateTask, type Task } from "../work/task-record.ts";
-import type { ChunkList } from "./walker.ts";
+import type { ChunkList, Edges } from "./walker.ts";
 
 /** Contents, and holes, that begin in one slot, at most. */
 export const SLOT_SEGMENTS = 2048;
@@ -12,7 +12,7 @@ const FOUND = 65_536;
 
 /** A part of a content, or a hole behind it. */
 export type Segment =
-  | { readonly start: number; end: number; readonly begins: boolean; final: boolean }
+  | { readonly start: number; end: number; readonly begins: Edges | undefined; final: boolean }
   | { readonly hole: number };
 
 export interface SurveySlot {

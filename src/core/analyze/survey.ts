@@ -21,7 +21,7 @@ import {
   slotBytes,
 } from "./survey-slot.ts";
 import { ChunkTally } from "./tally.ts";
-import { Walker } from "./walker.ts";
+import { type Edges, Walker, WHOLE } from "./walker.ts";
 
 const MIB = 1024 * 1024;
 /** Milliseconds of work after which the event loop gets a turn, for signals and progress. */
@@ -101,6 +101,10 @@ export function surveyMemory(spec: SurveySpec, threads: number): { heapBytes: nu
     heapBytes: slots * slotBytes(slot) + samples * sampleBytes + slot.front + MIB,
     gatherBytes: Math.max(sampleLength, REGION),
   };
+}
+
+function segmentAt({ filled }: SurveySlot, begins: Edges | undefined) {
+  return { start: filled, end: filled, begins, final: false };
 }
 
 /** Measures one input. Contents go in one after the other, then `finish`; after any error, `drainTasks`. */
@@ -216,11 +220,11 @@ export class Survey {
     this.#freeSamples.push(sample);
   }
 
-  /** Reads a whole content and measures it. @returns its size */
-  async content(input: ContentInput): Promise<number> {
+  /** Reads a content, or a stretch of one, and measures it. @returns its size */
+  async content(input: ContentInput, edges = WHOLE): Promise<number> {
     const start = this.bytes;
     let slot = await this.#slotFor();
-    let segment = { start: slot.filled, end: slot.filled, begins: true, final: false };
+    let segment = segmentAt(slot, edges);
     slot.segments.push(segment);
     let inHole = 0;
     for (;;) {
@@ -230,7 +234,7 @@ export class Survey {
         input.skip!(skipped);
         slot.segments.push({ hole: skipped });
         this.#count(skipped);
-        segment = { start: slot.filled, end: slot.filled, begins: false, final: false };
+        segment = segmentAt(slot, undefined);
         slot.segments.push(segment);
         inHole = 0;
         continue;
@@ -239,7 +243,7 @@ export class Survey {
       if (slot.filled === slot.bytes.length || slot.segments.length >= SLOT_SEGMENTS - 2) {
         this.#submit(slot);
         slot = await this.#slotFor();
-        segment = { start: slot.filled, end: slot.filled, begins: false, final: false };
+        segment = segmentAt(slot, undefined);
         slot.segments.push(segment);
       }
       const room = slot.bytes.subarray(slot.filled);
@@ -333,7 +337,7 @@ export class Survey {
       if ("hole" in segment) continue;
       while (from < count && offsets[from * 4]! < segment.start) from++;
       for (const [number, walker] of this.#walkers.entries()) {
-        if (segment.begins) walker.begin(segment.start);
+        if (segment.begins !== undefined) walker.begin(segment.start, segment.begins);
         walker.walk({ bytes, found, count }, from, segment.end, segment.final, slot.lists[number]!);
       }
     }
@@ -366,8 +370,9 @@ export class Survey {
     for (const tally of this.#tallies) tally.finish();
     while (this.#coding.length > 0) this.#collectSample();
     const [first] = this.#tallies;
-    if (first!.bytes !== this.bytes) {
-      throw new HexzError("io", `${first!.bytes} bytes were measured of ${this.bytes} that were read`);
+    const counted = first!.bytes + first!.notWholeBytes;
+    if (counted !== this.bytes) {
+      throw new HexzError("io", `${counted} bytes were measured of ${this.bytes} that were read`);
     }
     return this.#findings;
   }
@@ -375,7 +380,8 @@ export class Survey {
   /** What remains with each chunking. */
   remaining(): Remaining[] {
     return this.#tallies.map((tally, number) => {
-      return { chunking: this.#spec.chunkings[number]!, chunks: tally.chunks, bytes: tally.modelRemaining };
+      const { chunks, bytes: total, modelRemaining } = tally;
+      return { chunking: this.#spec.chunkings[number]!, chunks, total, bytes: modelRemaining };
     });
   }
 

@@ -5,11 +5,14 @@ import { ChunkTable, UNKNOWN } from "./chunk-table.ts";
 
 /** Set in the length of the first chunk of a content. */
 export const FIRST_OF_CONTENT = 0x8000_0000;
+/** Set where a stretch of a content begins or ends inside of a chunk: what is there is none. */
+export const NOT_WHOLE = 0x4000_0000;
+const LENGTH = 0x3fff_ffff;
 
 /** Chunks of one stretch of input, as a thread hashed them. */
 export interface HashedChunks {
   readonly bytes: Uint8Array;
-  /** Offset and length, by turns; FIRST_OF_CONTENT is in the length. */
+  /** Offset and length, by turns; FIRST_OF_CONTENT and NOT_WHOLE are in the length. */
   readonly list: Uint32Array;
   readonly count: number;
   readonly hashes: Uint32Array;
@@ -30,6 +33,14 @@ export class ChunkTally {
   /** Chunks of any kind; neighbouring fills of one value are one. */
   chunks = 0;
   bytes = 0;
+  fillBytes = 0;
+  /** Bytes that belong to no whole chunk; `bytes` does not have them. */
+  notWholeBytes = 0;
+  /** Bytes of chunks that occurred before: in the same content or stretch of it, and in others. */
+  nearDuplicates = 0;
+  farDuplicates = 0;
+  /** The number of the first chunk that the current content stores. */
+  #firstStored = 0;
   #modelFillBytes = 0;
 
   constructor(plans: readonly BlockPlan[], tableLimit?: number) {
@@ -41,9 +52,15 @@ export class ChunkTally {
     const { list, count, hashes, fills } = chunks;
     for (let number = 0; number < count; number++) {
       const start = list[number * 2]!;
-      const first = list[number * 2 + 1]! >= FIRST_OF_CONTENT;
-      const length = (list[number * 2 + 1]! & ~FIRST_OF_CONTENT) >>> 0;
-      if (first) this.#endRun();
+      const length = list[number * 2 + 1]! & LENGTH;
+      if (list[number * 2 + 1]! >= FIRST_OF_CONTENT) {
+        this.#endRun();
+        this.#firstStored = this.#stored;
+      }
+      if ((list[number * 2 + 1]! & NOT_WHOLE) !== 0) {
+        this.notWholeBytes += length;
+        continue;
+      }
       this.bytes += length;
       if (fills[number]! >= 0) this.#fill(fills[number]!, length);
       else this.#chunk(chunks, start, length, hashes[number * 2]!, hashes[number * 2 + 1]!);
@@ -51,6 +68,7 @@ export class ChunkTally {
   }
 
   #fill(value: number, length: number): void {
+    this.fillBytes += length;
     const kind = length * 256 + value;
     if (!this.#fillKinds.has(kind)) {
       this.#fillKinds.add(kind);
@@ -67,6 +85,7 @@ export class ChunkTally {
   /** Zeros that nobody read, behind others of the same content. */
   hole(length: number): void {
     this.bytes += length;
+    this.fillBytes += length;
     if (this.#run !== undefined) this.#run.length += length;
   }
 
@@ -84,12 +103,15 @@ export class ChunkTally {
     const seen = this.#table.see(low, high, length, this.#stored);
     if (seen >= 0) {
       this.#lastWasNew = false;
+      if (seen >= this.#firstStored) this.nearDuplicates += length;
+      else this.farDuplicates += length;
       for (const plan of this.#plans) plan.duplicate(length, seen);
       return;
     }
     // Of a chunk that a full table does not keep it is not known; new ones and others come in runs.
     if (seen === UNKNOWN.fresh) this.#lastWasNew = true;
     else if (!this.#lastWasNew) {
+      this.farDuplicates += length;
       for (const plan of this.#plans) plan.duplicate(length, this.#stored - 1);
       return;
     }

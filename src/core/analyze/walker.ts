@@ -2,7 +2,7 @@
 
 import type { ChunkSizes, Engine } from "../engine.ts";
 import { FOUND_BYTES } from "../work/survey-task.ts";
-import { FIRST_OF_CONTENT } from "./tally.ts";
+import { FIRST_OF_CONTENT, NOT_WHOLE } from "./tally.ts";
 
 /** How to cut: by content, or every so many bytes (then all sizes are equal). */
 export interface Chunking {
@@ -25,6 +25,14 @@ export interface CutPlaces {
   readonly count: number;
 }
 
+/** Whether a stretch begins or ends inside of its content. Fixed chunks of a stretch are whole: it begins at a multiple. */
+export interface Edges {
+  readonly cutStart: boolean;
+  readonly cutEnd: boolean;
+}
+
+export const WHOLE: Edges = { cutStart: false, cutEnd: false };
+
 const CUTS = 4096;
 
 /** Whether the places that the scan finds are enough for these sizes. */
@@ -40,6 +48,7 @@ export class Walker {
   /** Where the open chunk begins in the current slot. */
   at = 0;
   #isFirst = true;
+  #edges: Edges = WHOLE;
   /** The places that may be cut in the open chunk are not known: they were too many, once. */
   #isBlind = false;
 
@@ -50,8 +59,9 @@ export class Walker {
     this.#state = new Uint32Array(word.buffer, word.byteOffset, 1);
   }
 
-  /** A content begins here. */
-  begin(at: number): void {
+  /** A content, or a stretch of one, begins here. */
+  begin(at: number, { cutStart, cutEnd }: Edges): void {
+    this.#edges = { cutStart: cutStart && this.#chunking.method === "cdc", cutEnd };
     this.at = at;
     this.#state[0] = 0;
     this.#isFirst = true;
@@ -69,7 +79,8 @@ export class Walker {
       this.#walkFound(places, from, end, final, into);
     else this.#findCuts(places.bytes, end, final, into);
     if (into.count === before) return;
-    if (this.#isFirst) into.list[before * 2 + 1]! |= FIRST_OF_CONTENT;
+    if (this.#isFirst) into.list[before * 2 + 1]! |= FIRST_OF_CONTENT | (this.#edges.cutStart ? NOT_WHOLE : 0);
+    if (final && this.#edges.cutEnd) into.list[into.count * 2 - 1]! |= NOT_WHOLE;
     this.#isFirst = false;
   }
 

@@ -65,7 +65,7 @@ function codedLength(engine: Engine, codec: CodecId, level: number, plain: Uint8
 
 export interface HashWork {
   readonly bytes: Uint8Array;
-  /** Offset and length of each chunk; the top bit of the length does not count. */
+  /** Offset and length of each chunk; the two top bits of the length do not count. */
   readonly list: Uint32Array;
   readonly count: number;
   /** Results: 64 bits for each, and the value of a fill or -1. */
