@@ -28,6 +28,13 @@ function place(): string {
   linkSync(join(tree, "é"), join(tree, "other-name"));
   symlinkSync("t".repeat(300), join(tree, "symlink"));
   utimesSync(join(tree, "é"), 5_000_000_000, 5_000_000_000.25);
+  // In the archive the first name comes first, in a tar the other one.
+  mkdirSync(join(tree, "sub/deeper"), { recursive: true });
+  writeFileSync(join(tree, "sub/deeper/z"), "linked\n");
+  mkdirSync(join(tree, "sub/x"));
+  linkSync(join(tree, "sub/deeper/z"), join(tree, "sub/x/a"));
+  linkSync(join(tree, "sub/deeper/z"), join(tree, "zz"));
+  for (const name of ["sub/deeper", "sub/x", "sub", "empty", "d".repeat(120)]) utimesSync(join(tree, name), 1e9, 1e9);
   execFileSync("sh", ["-c", "mkfifo tree/fifo"], { cwd });
   expect(hexz(["pack", "tree", "tree.hxz"], { cwd }).code).toBe(0);
   expect(hexz(["convert", "--to", "tar", "tree.hxz", "x.tar"], { cwd }).code).toBe(0);

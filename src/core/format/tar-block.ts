@@ -8,16 +8,21 @@ const CHECKSUM = { start: 148, digits: 6, end: 156 };
 /** Behind the checksum's digits. */
 const CHECKSUM_END = [0, 0x20];
 
-/** The sum of all bytes, spaces in the place of the checksum itself; some programs took bytes for signed. */
-export function tarChecksums(block: Uint8Array): { unsigned: number; signed: number } {
-  let unsigned = 0;
-  let high = 0;
+/** The sum of all bytes, spaces in the place of the checksum itself. */
+export function tarChecksum(block: Uint8Array): number {
+  let sum = (CHECKSUM.end - CHECKSUM.start) * 0x20;
+  for (let at = 0; at < TAR_BLOCK; at++) sum += block[at]!;
+  for (let at = CHECKSUM.start; at < CHECKSUM.end; at++) sum -= block[at]!;
+  return sum;
+}
+
+/** The same by programs that took bytes for signed. */
+export function signedTarChecksum(block: Uint8Array): number {
+  let sum = tarChecksum(block);
   for (let at = 0; at < TAR_BLOCK; at++) {
-    const byte = at >= CHECKSUM.start && at < CHECKSUM.end ? 0x20 : block[at]!;
-    unsigned += byte;
-    high += byte >> 7;
+    if (block[at]! > 127 && (at < CHECKSUM.start || at >= CHECKSUM.end)) sum -= 256;
   }
-  return { unsigned, signed: unsigned - 256 * high };
+  return sum;
 }
 
 function putOctal(block: Uint8Array, { start, digits }: typeof SIZE, value: number): void {
@@ -50,7 +55,7 @@ export function hasTarChecksum(block: Uint8Array): boolean {
   return (
     block[CHECKSUM.end - 2] === nul &&
     block[CHECKSUM.end - 1] === space &&
-    hasOctal(block, CHECKSUM, tarChecksums(block).unsigned)
+    hasOctal(block, CHECKSUM, tarChecksum(block))
   );
 }
 
@@ -60,6 +65,6 @@ export function copyTarChecksum(from: Uint8Array, to: Uint8Array): void {
 
 /** Sets the checksum in its usual form: six octal digits, NUL, space. */
 export function putTarChecksum(block: Uint8Array): void {
-  putOctal(block, CHECKSUM, tarChecksums(block).unsigned);
+  putOctal(block, CHECKSUM, tarChecksum(block));
   block.set(CHECKSUM_END, CHECKSUM.end - CHECKSUM_END.length);
 }

@@ -3,7 +3,7 @@
 
 import { HexzError } from "../errors.ts";
 import { type ByteString, byteStringOf } from "../format/path.ts";
-import { putTarChecksum, TAR_BLOCK, tarChecksums } from "../format/tar-block.ts";
+import { putTarChecksum, signedTarChecksum, TAR_BLOCK, tarChecksum } from "../format/tar-block.ts";
 
 export interface TarHeader {
   readonly format: "v7" | "ustar" | "gnu" | "star";
@@ -93,16 +93,15 @@ function checkSafe(value: number, what: string): number {
 
 /** Whether the block's checksum is right. @param what for messages */
 function hasChecksum(block: Uint8Array, what: string): boolean {
-  const { unsigned, signed } = tarChecksums(block);
   const found = numberField(block.subarray(...FIELD.checksum), `the checksum of ${what}`);
-  return found === unsigned || found === signed;
+  return found === tarChecksum(block) || found === signedTarChecksum(block);
 }
 
 /** @param what for messages: "the header at 1024 of x.tar" @throws HexzError `damaged`, `invalid`, `limit_exceeded` */
 export function decodeTarHeader(block: Uint8Array, what: string): TarHeader {
   if (!hasChecksum(block, what)) {
-    const { unsigned } = tarChecksums(block);
-    throw new HexzError("damaged", `${what} is damaged: its checksum is not ${unsigned}`, { data: { unsigned } });
+    const expected = tarChecksum(block);
+    throw new HexzError("damaged", `${what} is damaged: its checksum is not ${expected}`, { data: { expected } });
   }
   const text = (field: Field) => textField(block.subarray(...FIELD[field]));
   const number = (field: Field) => numberField(block.subarray(...FIELD[field]), `the ${field} of ${what}`);

@@ -20,6 +20,9 @@ export interface SortedRecord {
   readonly bytes: Uint8Array;
 }
 
+/** A text whose plain comparison is the order. */
+export type KeyOf = (record: SortedRecord) => string;
+
 interface Item extends SortedRecord {
   readonly key: string;
 }
@@ -38,20 +41,23 @@ const compareItems = (a: Item, b: Item): number => (isBefore(a, b) ? -1 : 1);
 export class RecordSorter {
   readonly #openScratch: OpenScratch;
   readonly #memoryBytes: number;
+  readonly #keyOf: KeyOf;
   #items: Item[] = [];
   #held = 0;
   #sorted = true;
   /** By level: those of a level are about as long as each other. */
   readonly #levels: Run[][] = [];
 
-  constructor(openScratch: OpenScratch, memoryBytes = MEMORY_BYTES) {
+  /** @param keyOf in what order: by default that of the tree */
+  constructor(openScratch: OpenScratch, memoryBytes = MEMORY_BYTES, keyOf: KeyOf = ({ path }) => sortKeyOf(path)) {
     this.#openScratch = openScratch;
+    this.#keyOf = keyOf;
     this.#memoryBytes = memoryBytes;
   }
 
   /** Adds a record; keeps its bytes. */
   add(path: ByteString, order: number, bytes: Uint8Array): void {
-    const item = { path, order, bytes, key: sortKeyOf(path) };
+    const item = { path, order, bytes, key: this.#keyOf({ path, order, bytes }) };
     const last = this.#items.at(-1);
     if (last !== undefined && isBefore(item, last)) this.#sorted = false;
     this.#items.push(item);
@@ -83,7 +89,7 @@ export class RecordSorter {
     const runs = this.#levels[level]!;
     runs.push({ scratch, count });
     if (runs.length < FAN_IN) return;
-    this.#keep(level + 1, merge(runs.map(readRun)));
+    this.#keep(level + 1, merge(runs.map((run) => readRun(run, this.#keyOf))));
     for (const run of runs) run.scratch.close();
     runs.length = 0;
   }
@@ -92,7 +98,8 @@ export class RecordSorter {
   sorted(): Iterable<SortedRecord> {
     const runs = this.#levels.flat();
     if (runs.length === 0) return this.#inMemory();
-    return merge([...runs.map(readRun), this.#inMemory()[Symbol.iterator]()]);
+    const kept = runs.map((run) => readRun(run, this.#keyOf));
+    return merge([...kept, this.#inMemory()[Symbol.iterator]()]);
   }
 
   close(): void {
@@ -102,14 +109,15 @@ export class RecordSorter {
   }
 }
 
-function* readRun({ scratch, count }: Run): Generator<Item> {
+function* readRun({ scratch, count }: Run, keyOf: KeyOf): Generator<Item> {
   const pieces = new PieceReader(scratch.read());
   for (let number = 0; number < count; number++) {
     const length = new ByteReader(pieces.take(4), "the scratch").u32();
     const reader = new ByteReader(pieces.take(length), "the scratch");
     const path = reader.rawName(reader.u32());
     const order = reader.u64();
-    yield { path, order, bytes: reader.raw(reader.left), key: sortKeyOf(path) };
+    const record = { path, order, bytes: reader.raw(reader.left) };
+    yield { ...record, key: keyOf(record) };
   }
 }
 

@@ -1,30 +1,84 @@
-// `--to tar`: a new tar of an archive's streams and entries, in their order, read with all threads.
+// `--to tar`: a new tar of an archive's streams and entries, depth first, read with all threads.
 
+import { ByteReader, ByteWriter } from "../../core/bytes.ts";
 import { HexzError } from "../../core/errors.ts";
 import type { Entry } from "../../core/format/entry.ts";
-import { byteStringFromText, displayName } from "../../core/format/path.ts";
+import { type ByteString, byteStringFromText, displayName } from "../../core/format/path.ts";
+import { readRecord, writeRecord } from "../../core/format/record.ts";
 import { TAR_BLOCK } from "../../core/format/tar-block.ts";
 import type { Archive } from "../../core/read/archive.ts";
 import { encodeMember, tarEndLength } from "../../core/tar/encode.ts";
+import { type KeyOf, RecordSorter, type SortedRecord } from "../../core/write/record-sorter.ts";
 import { refuseArchive } from "../extract-file.ts";
 import { createFileSink, createStdoutSink } from "../file-sink.ts";
 import { STDIO } from "../input-facts.ts";
+import { openSpill } from "../spill.ts";
 import { BufferedOutput } from "./buffered-output.ts";
 import type { ExportFormat } from "./format.ts";
 import { type Stretch, writeStretches } from "./stretches.ts";
 
-/** What goes into the tar: streams as files, then the tree. */
+/**
+ * A tree in which a directory is followed by its files and then by its directories, each with all that is in it: so GNU
+ * tar, which sets a directory's time when it comes to something outside of it, sets it once nothing more comes into it.
+ */
+const depthFirst: KeyOf = ({ path, bytes }) => {
+  const key = `\0\x02${path.replaceAll("/", "\0\x02")}`;
+  if (path === "") return "";
+  if (bytes[0] === DIRECTORY) return key;
+  const last = key.lastIndexOf("\x02");
+  return `${key.slice(0, last)}\x01${key.slice(last + 1)}`;
+};
+/** What the first byte of a sorted record says. */
+const DIRECTORY = 1;
+const COMPUTED = 2;
+
+/** What goes into the tar: streams as files, then the tree, depth first. */
 async function* membersOf(archive: Archive): AsyncGenerator<Entry> {
   const names = new Set<string>();
-  for (const { name, start, size } of archive.ownStreams) {
+  for (const { name, start, size } of archive.streams) {
     names.add(name);
     yield { path: byteStringFromText(name), type: "file", start, size };
   }
-  for await (const entry of archive.entries()) {
-    if (names.has(entry.path)) {
-      throw new HexzError("usage", `${archive.source.name} has a stream and an entry "${entry.path}": a tar has one`);
+  const sorter = new RecordSorter(openSpill, undefined, depthFirst);
+  try {
+    for await (const entry of archive.entries()) {
+      if (names.has(entry.path)) {
+        throw new HexzError("usage", `${archive.source.name} has a stream and an entry "${entry.path}": a tar has one`);
+      }
+      const isComputed = entry.computed === true;
+      const record = new ByteWriter(128).u8(entry.type === "directory" ? DIRECTORY : isComputed ? COMPUTED : 0);
+      // What is computed is asked for again.
+      if (!isComputed) writeRecord(record, entry, undefined);
+      sorter.add(entry.path, 0, record.take());
     }
-    yield entry;
+    const links = new LinkOrder();
+    for (const record of sorter.sorted()) {
+      const reader = new ByteReader(record.bytes, "the scratch");
+      if (reader.u8() === COMPUTED) yield (await archive.entry(displayName(record.path)))!;
+      else yield links.ordered(readRecord(reader, record.path), record);
+    }
+  } finally {
+    sorter.close();
+  }
+}
+
+/** Of the names of a file the one that comes first is the file; that may be another one than in the archive. */
+class LinkOrder {
+  /** By the name that is the file in the archive, where another one came before. */
+  readonly #firsts = new Map<ByteString, ByteString>();
+
+  ordered(entry: Entry, { order }: SortedRecord): Entry {
+    const { hardLink, ...file } = entry;
+    const name = hardLink ?? entry.path;
+    const first = this.#firsts.get(name);
+    if (first !== undefined) return { ...file, hardLink: first };
+    if (hardLink === undefined) return entry;
+    const none = new Uint8Array(1);
+    const isLater =
+      depthFirst({ path: name, order, bytes: none }) > depthFirst({ path: entry.path, order, bytes: none });
+    if (!isLater) return entry;
+    this.#firsts.set(name, entry.path);
+    return file;
   }
 }
 
