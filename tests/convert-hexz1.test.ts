@@ -108,6 +108,27 @@ describe("the command", () => {
     }
   });
 
+  test("one file is extracted as a file, a directory with one file as a directory", () => {
+    const cwd = tree();
+    mkdirSync(join(cwd, "one"));
+    writeFileSync(join(cwd, "one/file"), "x");
+    for (const input of ["tree/a", "one"]) {
+      const name = input.replace("/", "-");
+      const commands = [
+        ["pack", input, `${name}.1`, "--format", "1"],
+        ["convert", "hexz1", `${name}.1`, `${name}.2`],
+        ["convert", "--to", "hexz1", `${name}.2`, `${name}.3`],
+      ];
+      for (const command of commands) expect(hexz([...command, "--quiet"], { cwd }).code).toBe(0);
+      for (const number of ["1", "2", "3"]) {
+        const out = join(cwd, `${name}-${number}`);
+        expect(hexz(["extract", `${name}.${number}`, out, "--quiet"], { cwd })).toMatchObject({ code: 0, stderr: "" });
+        if (input === "one") expect(readdirSync(out)).toEqual(["file"]);
+        else expect(sha256(readFileSync(out))).toBe(sha256(readFileSync(join(cwd, input))));
+      }
+    }
+  });
+
   test("refuses what format 1 cannot keep, and with --lossy lists it", () => {
     const cwd = tree();
     symlinkSync("a", join(cwd, "tree/link"));

@@ -4,6 +4,7 @@ import { fstatSync, statSync } from "node:fs";
 import { basename } from "node:path";
 import { Command, Option } from "@commander-js/extra-typings";
 import { HexzError } from "../../core/errors.ts";
+import { LONE_FILE } from "../../core/format/v1/manifest.ts";
 import type { Archive } from "../../core/read/archive.ts";
 import type { RangeSource } from "../../core/source/source.ts";
 import type { Extracted } from "../../node/extract.ts";
@@ -90,8 +91,9 @@ async function loneContent(archive: Archive): Promise<FileContent | undefined> {
     if (archive.ownStreams.length + files + directories + symlinks + other !== 1) return undefined;
     return { file: await archive.file(stream.name), sparse: stream.sparse };
   }
-  // A manifest of format 1 is a directory's, with one file too.
-  if (archive.version === 1 || files !== 1 || directories > 1 || symlinks + other > 0) return undefined;
+  // A manifest of format 1 is a directory's, with one file too, unless it says otherwise.
+  const isTree = archive.version === 1 && archive.format1?.manifest?.facts[LONE_FILE] !== true;
+  if (isTree || files !== 1 || directories > 1 || symlinks + other > 0) return undefined;
   for await (const entry of archive.entries()) {
     // the directory of a packed directory has its own metadata, the one around packed files has none
     if (entry.type === "directory" && entry.mode !== undefined) return undefined;

@@ -6,6 +6,7 @@ import { type Container, containersOf, type Stretch } from "../../core/format/co
 import type { Entry } from "../../core/format/entry.ts";
 import { byteStringFromText, checkPath, displayName } from "../../core/format/path.ts";
 import type { Stream } from "../../core/format/root.ts";
+import { LONE_FILE } from "../../core/format/v1/manifest.ts";
 import type { Archive } from "../../core/read/archive.ts";
 import { lastAtMost } from "../../core/read/search.ts";
 import type { ArchiveWriter } from "../../core/write/writer.ts";
@@ -30,7 +31,11 @@ export interface Copied {
 export async function copyContents(archive: Archive, writer: ArchiveWriter, warn: Warn): Promise<Copied> {
   const { containers: _, ...metadata } = await archive.metadata();
   const containers = containersOf(await archive.metadata(), archive.source.name);
-  writer.addMetadata(metadata);
+  if (archive.format1?.manifest?.kind === "directory") {
+    // They say what the entries say.
+    const { manifest: __, [LONE_FILE]: ___, ...others } = metadata;
+    writer.addMetadata(others);
+  } else writer.addMetadata(metadata);
   const named = [...containers.map(stretchOf), ...(await contentsOf(archive))];
   const borders = Float64Array.from(named.flatMap((stretch) => [stretch.start, endOf(stretch)])).sort();
   const moved: Moved[] = [];
@@ -59,9 +64,15 @@ export async function copyContents(archive: Archive, writer: ArchiveWriter, warn
     const problem = pathProblem(entry);
     if (problem !== undefined) warn({ path: entry.path, code: "unsafe_path", message: problem });
     else if (isComputed(entry)) computed.set(entry.path, await addComputed(archive, entry, writer));
-    else await writer.addEntry(entry, rangeOf(entry, place));
+    else await writer.addEntry(asDirectory(archive, entry), rangeOf(entry, place));
   }
   return { moved, computed };
+}
+
+/** In format 2 a file stands alone where nothing is known of the root: of a directory with one file something is. */
+function asDirectory({ format1, root }: Archive, entry: Entry): Entry {
+  const isOne = entry.path === "" && root.counts.files === 1 && format1?.manifest?.kind === "directory";
+  return isOne && format1.manifest.facts[LONE_FILE] !== true ? { ...entry, mode: 0o755 } : entry;
 }
 
 /** Names that lead nowhere; only format 1 can have them. */

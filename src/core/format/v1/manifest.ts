@@ -7,6 +7,9 @@ import { checkLimit, LIMITS } from "../../limits.ts";
 
 export type ManifestKind = "directory" | "tar" | "hdf5" | "webdataset" | "checkpoint" | "safetensors";
 
+/** Key of a manifest that we write of one file that was packed alone: it is extracted as a file. */
+export const LONE_FILE = "lone_file";
+
 /** Stored as difference to bytes of the first parent's main stream. */
 export interface Delta {
   readonly baseOffset: number;

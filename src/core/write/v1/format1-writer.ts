@@ -9,7 +9,7 @@ import type { Entry } from "../../format/entry.ts";
 import type { Stream } from "../../format/root.ts";
 import { encodeHeader, HEADER_LENGTH, type Header } from "../../format/v1/header.ts";
 import { encodeMasterIndex } from "../../format/v1/index-page.ts";
-import { encodeManifest, encodeMetadata } from "../../format/v1/manifest.ts";
+import { encodeManifest, encodeMetadata, LONE_FILE } from "../../format/v1/manifest.ts";
 import { checkLimit, LIMITS } from "../../limits.ts";
 import { DedupTable } from "../dedup.ts";
 import type { Ending, FormatWriter, SharedParts } from "../format-writer.ts";
@@ -170,7 +170,9 @@ class Format1Writer implements FormatWriter {
     const placed = containersJson(containers.map((container) => this.#placed(container)));
     const facts = { ...metadata, ...(containers.length === 0 ? {} : { containers: placed }) };
     if (this.#hasEntries) {
-      return encodeMetadata(encodeManifest({ kind: "directory", members: this.#members.finish(), facts }));
+      const members = this.#members.finish();
+      const lone = this.#members.isLone ? { [LONE_FILE]: true } : {};
+      return encodeMetadata(encodeManifest({ kind: "directory", members, facts: { ...facts, ...lone } }));
     }
     return Object.keys(facts).length === 0 ? undefined : encodeMetadata(facts);
   }

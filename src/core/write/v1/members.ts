@@ -30,6 +30,8 @@ export class Members {
   /** Directories that a member lies in; extraction makes no others. */
   readonly #filled = new Set<ByteString>([""] as ByteString[]);
   #last: ByteString | undefined;
+  /** Nothing is known of the root directory: it stands around files that were packed. */
+  #isRootPlain = true;
   /** Bytes of the members as JSON. */
   jsonLength = 0;
 
@@ -57,6 +59,7 @@ export class Members {
     }
     this.#last = path;
     if (entry.xattrs !== undefined && entry.xattrs.length > 0) this.#lose(path, "loses its extended attributes");
+    if (path === "") this.#isRootPlain = entry.mode === undefined;
     if (type === "directory") this.#directories.push(path);
     else if (type === "file") this.#file(entry, content!);
     else this.#lose(path, LEFT_OUT[type]);
@@ -101,6 +104,11 @@ export class Members {
       });
     }
     this.#warn({ path, code: "unsupported", message });
+  }
+
+  /** A file that was packed alone, and no directory with one file. */
+  get isLone(): boolean {
+    return this.#isRootPlain && this.#members.length === 1 && this.#filled.size === 1;
   }
 
   /** All of them. Directories that stayed empty are lost. */
