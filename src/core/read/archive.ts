@@ -31,7 +31,7 @@ import { type CheckedSignature, checkSignatures, readSignatures, requireSigners 
 import { BlockStores, type FindParent } from "./stores.ts";
 import { TreeReader } from "./tree-reader.ts";
 import { type Format1, metadataObject, openParts } from "./v1/archive.ts";
-import { bulkByPieces } from "./v1/bulk.ts";
+import { bulkByPieces, hasPlainBlocks } from "./v1/bulk.ts";
 
 export interface ReadOptions {
   /** Bytes of decoded blocks to keep; default 32 MiB. */
@@ -302,7 +302,7 @@ export class Archive {
   /** Reads ranges of the address space in the given order, with all threads; every chunk is verified. */
   async *bulk<R extends Range>(ranges: Iterable<R> | AsyncIterable<R>): AsyncGenerator<Part<R>[]> {
     const { index, stores } = this;
-    if (this.format1 !== undefined) {
+    if (this.format1 !== undefined && !(await this.run(hasPlainBlocks(this.format1)))) {
       yield* bulkByPieces(this, ranges);
       return;
     }

@@ -1,10 +1,12 @@
 // Reading much: ranges in a given order, many blocks at a time, decoded and verified by a crew. Extraction, `cat` and
 // `check` read through here.
 
-import type { Engine } from "../engine.ts";
+import { digestWith } from "../digest.ts";
+import { CODEC, type Engine } from "../engine.ts";
 import { HexzError } from "../errors.ts";
 import { type BlockRef, blockKey, type IndexLeaf } from "../format/index-page.ts";
 import type { Coding } from "../format/root.ts";
+import { LZ4_PREFIX_LENGTH } from "../format/v1/stored-block.ts";
 import { mergeRanges } from "../source/merge.ts";
 import type { RangeSource } from "../source/source.ts";
 import type { Crew } from "../work/crew.ts";
@@ -139,9 +141,12 @@ export class BulkReader<R extends Range> {
   readonly #decoding: Slot<R>[] = [];
   #leaf: { leaf: IndexLeaf; start: number; end: number } | undefined;
   #lastTurn = performance.now();
+  /** The digest of no bytes. */
+  readonly #nothing: Uint8Array;
 
   constructor(parts: BulkParts) {
     this.#parts = parts;
+    this.#nothing = digestWith(parts.crew.engine)(new Uint8Array(0));
     const { length, count } = parts.plan;
     this.#length = length;
     this.#free = Array.from({ length: count }, () => allocateSlot<R>(parts.crew.engine, length));
@@ -283,17 +288,30 @@ export class BulkReader<R extends Range> {
     let chunkAt = 0;
     for (const [number, { block, source, plainAt, chunks }] of slot.blocks.entries()) {
       const run = fetched.get(source)!.find(({ start, end }) => start <= block.offset && block.offset < end)!;
-      const stored = run.address + block.offset - run.start;
-      const words = [block.codec, stored, block.storedLength, slot.plain.byteOffset + plainAt, block.plainLength];
+      const at = run.address - slot.stored.byteOffset + block.offset - run.start;
+      const stored = slot.stored.subarray(at, at + block.storedLength);
+      const coded = block.seal === undefined ? stored : this.#unseal(slot, number, stored);
+      const words = [block.codec, coded.byteOffset, coded.length, slot.plain.byteOffset + plainAt, block.plainLength];
       slot.blockWords.set([...words, chunks.length], number * DECODE_BLOCK_WORDS);
       slot.chunkStarts.push(chunkAt / DECODE_CHUNK_WORDS);
       for (const { chunkStart, chunkEnd, digest } of chunks) {
+        // Where there is no digest, nothing is compared with that of nothing: the block's checksum has to do.
         slot.chunkWords[chunkAt] = chunkStart;
-        slot.chunkWords[chunkAt + 1] = chunkEnd - chunkStart;
-        new Uint8Array(slot.chunkWords.buffer, slot.chunkWords.byteOffset + (chunkAt + 2) * 4, 32).set(digest!);
+        slot.chunkWords[chunkAt + 1] = digest === undefined ? 0 : chunkEnd - chunkStart;
+        const room = new Uint8Array(slot.chunkWords.buffer, slot.chunkWords.byteOffset + (chunkAt + 2) * 4, 32);
+        room.set(digest ?? this.#nothing);
         chunkAt += DECODE_CHUNK_WORDS;
       }
     }
+  }
+
+  /** The coded block in a stored one of format 1, whose checksum the original goes by. */
+  #unseal(slot: Slot<R>, number: number, stored: Uint8Array): Uint8Array {
+    const { block, source } = slot.blocks[number]!;
+    if (this.#parts.crew.engine.crc32(stored) !== block.seal!.checksum) {
+      slot.unreadable.set(number, damagedBlock(source.name, block, new Error("its checksum does not fit")));
+    }
+    return stored.subarray(block.codec === CODEC.lz4 ? LZ4_PREFIX_LENGTH : 0);
   }
 
   /** Reads a run of blocks; where that fails because an envelope is damaged there, each of them alone. */

@@ -3,7 +3,7 @@
 
 import { HexzError } from "../../errors.ts";
 
-const LZ4_PREFIX_LENGTH = 4;
+export const LZ4_PREFIX_LENGTH = 4;
 
 /** @param coded a raw LZ4 block or a Zstandard frame @returns what is stored, before encryption */
 export function encodeStoredBlock(compression: "lz4" | "zstd", coded: Uint8Array, plainLength: number): Uint8Array {

@@ -1,13 +1,37 @@
-// Reading much of an archive of format 1: ranges in their order, a piece at a time on one thread. Every stored block is
-// looked at as a whole first, which takes its checksum, its key and its dictionary along.
+// Reading much of an archive of format 1. Where blocks are plain, all threads decode them as those of format 2. Where it
+// takes a key, a dictionary or a parent to read them: ranges in their order, a piece at a time on one thread.
 
 import { HexzError } from "../../errors.ts";
 import type { Archive } from "../archive.ts";
 import type { Part, Range } from "../bulk.ts";
+import type { Io } from "../io.ts";
 import { type Piece, piecesOf } from "../locate.ts";
+import type { Format1 } from "./archive.ts";
 
 /** Bytes that are read at once. */
 const PIECE = 1024 * 1024;
+
+/** Blocks up to this length fit into any plan of bulk reading. */
+const COMMON_BLOCK = 1024 * 1024;
+/** Pages that are looked at to learn how long blocks are, where the header does not say. */
+const MOST_PAGES = 256;
+
+/** Whether nothing but its codec is needed to decode any block. */
+export function* hasPlainBlocks({ opened, lineage }: Format1): Io<boolean> {
+  const { header, master } = opened;
+  const { encryption, dictionary, parentPaths, variableBlocks, cdc } = header;
+  if (encryption !== undefined || dictionary !== undefined || parentPaths.length > 0) return false;
+  if (!variableBlocks || cdc !== undefined) return true;
+  if (master.main.pages.length + master.auxiliary.pages.length > MOST_PAGES) return false;
+  const { pages } = lineage.members[0]!;
+  for (const stream of ["main", "auxiliary"] as const) {
+    for (let number = 0; number < pages.count(stream); number++) {
+      const { entries } = yield* pages.page(stream, number);
+      if (entries.some(({ kind, plainLength }) => kind === "data" && plainLength > COMMON_BLOCK)) return false;
+    }
+  }
+  return true;
+}
 
 /** Parts as `Archive.bulk` gives them: damage is a part with an error, and reading goes on. */
 export async function* bulkByPieces<R extends Range>(

@@ -7,7 +7,6 @@ import type { CodecId } from "../../engine.ts";
 import { HexzError } from "../../errors.ts";
 import type { BlockRef } from "../../format/index-page.ts";
 import type { Root } from "../../format/root.ts";
-import { crc32 } from "../../format/v1/crc32.ts";
 import { checkIterations, nonceOf, TAG_LENGTH } from "../../format/v1/encryption.ts";
 import type { KeyParameters } from "../../format/v1/header.ts";
 import { decodeStoredBlock } from "../../format/v1/stored-block.ts";
@@ -124,7 +123,8 @@ class Store1 implements BlockStore {
   *decode(block: BlockRef, stored: Uint8Array, plain: Uint8Array): Io<void> {
     const { header } = this.#member.opened;
     const { name } = this.source;
-    if (block.seal === undefined || crc32(stored) !== block.seal.checksum) {
+    const { engine } = this.#parts.context;
+    if (block.seal === undefined || engine.crc32(stored) !== block.seal.checksum) {
       throw damagedBlock(name, block, new Error("its checksum does not fit"));
     }
     if (header.encryption !== undefined || header.dictionary !== undefined) yield* this.#prepared();
@@ -139,7 +139,7 @@ class Store1 implements BlockStore {
           LIMITS.format1.dictionary,
         );
         this.#zstd!.decode(coded, plain, this.#dictionary);
-      } else this.#parts.context.engine.decode(block.codec as CodecId, coded, plain);
+      } else engine.decode(block.codec as CodecId, coded, plain);
     } catch (cause) {
       if (cause instanceof HexzError && cause.code !== "damaged") throw cause;
       throw damagedBlock(name, block, cause);
