@@ -124,7 +124,7 @@ function reseal(bytes: Uint8Array, { bytes: original, pages }: Seed): void {
 }
 
 /** Changes the payload of a page, in both of its copies, and sets the digests right. */
-function changedAndSealed(seed: Seed, random: Random): Uint8Array {
+export function changedAndSealed(seed: Seed, random: Random): Uint8Array {
   const bytes = seed.bytes.slice();
   for (let times = 1 + random(2); times > 0; times--) {
     const { start, end } = seed.pages[random(seed.pages.length)]!;

@@ -3,7 +3,7 @@
 import { hexOf } from "../bytes.ts";
 import { CODEC } from "../engine.ts";
 import { HexzError } from "../errors.ts";
-import { decodeIndexLeaf } from "../format/index-page.ts";
+import { type BlockNames, decodeIndexLeaf } from "../format/index-page.ts";
 import { decodePageBody, PAGE_KIND, type PageKind, type PageRef } from "../format/page.ts";
 import type { ByteString } from "../format/path.ts";
 import { decodeRoot, type Root } from "../format/root.ts";
@@ -18,6 +18,8 @@ export interface FoundIndexLeaf {
   /** Addresses that it describes. */
   readonly start: number;
   readonly end: number;
+  /** How many parents and dictionaries its blocks presuppose. */
+  readonly needs: BlockNames;
 }
 
 export interface FoundTreeLeaf {
@@ -83,14 +85,18 @@ export class Inventory {
     const { starts, blocks } = decodeIndexLeaf(payload, undefined, names, what);
     const key = hexOf(ref.digest);
     const known = this.indexLeaves.has(key);
+    const needs = {
+      parents: blocks.reduce((most, { archive }) => Math.max(most, archive), 0),
+      dictionaries: blocks.reduce((most, { dictionary = -1 }) => Math.max(most, dictionary + 1), 0),
+    };
     // Later copies stand together at the end, which is nearer to each other to read.
-    this.indexLeaves.set(key, { ref, start: starts[0]!, end: starts.at(-1)! });
+    this.indexLeaves.set(key, { ref, start: starts[0]!, end: starts.at(-1)!, needs });
     if (known) return;
     const facts = this.blocks;
-    for (const { archive, dictionary = -1, codec, plainLength } of blocks) {
+    facts.parents = Math.max(facts.parents, needs.parents);
+    facts.dictionaries = Math.max(facts.dictionaries, needs.dictionaries);
+    for (const { archive, codec, plainLength } of blocks) {
       facts.longest = Math.max(facts.longest, plainLength);
-      facts.parents = Math.max(facts.parents, archive);
-      facts.dictionaries = Math.max(facts.dictionaries, dictionary + 1);
       if (archive === 0 && codec !== CODEC.stored) facts.codecs.set(codec, (facts.codecs.get(codec) ?? 0) + 1);
     }
   }

@@ -207,6 +207,14 @@ class Rebuilder {
     return { span: end - start, ref: this.#page(PAGE_KIND.indexLeaf, builder.encode()) };
   }
 
+  /** Whether the root has the parents and dictionaries that a leaf names. */
+  #isReadable({ needs }: FoundIndexLeaf): boolean {
+    const root = this.#inventory.root?.root;
+    return (
+      root === undefined || (needs.parents <= root.parents.length && needs.dictionaries <= root.dictionaries.length)
+    );
+  }
+
   index(stretches: readonly Stretch<LeafPlace, UnknownAddresses>[]): IndexChild[] {
     const children: IndexChild[] = [];
     const { indexLeaves } = this.#inventory;
@@ -214,12 +222,15 @@ class Rebuilder {
       if ("known" in stretch) {
         const { start, child } = stretch.known;
         const found = indexLeaves.get(hexOf(child.ref.digest));
-        children.push(found ? { span: child.span, ref: found.ref } : this.#lostLeaf(start, start + child.span));
+        const end = start + child.span;
+        const fits = found?.start === start && found.end === end && this.#isReadable(found);
+        children.push(fits ? { span: child.span, ref: found.ref } : this.#lostLeaf(start, end));
         continue;
       }
       const { start, end } = stretch.unknown;
       let at = start;
       for (const leaf of leavesWithin(indexLeaves.values(), stretch.unknown)) {
+        if (!this.#isReadable(leaf)) continue;
         this.proven = false;
         if (leaf.start > at) children.push(this.#lostLeaf(at, leaf.start));
         children.push({ span: leaf.end - leaf.start, ref: leaf.ref });
@@ -237,7 +248,7 @@ class Rebuilder {
       if ("known" in stretch) {
         const { path, count, ref } = stretch.known;
         const found = treeLeaves.get(hexOf(ref.digest));
-        if (found === undefined) this.lostEntries.push({ first: path, count });
+        if (found?.first !== path || found.count !== count) this.lostEntries.push({ first: path, count });
         else children.push({ path, count, ref: found.ref });
         continue;
       }
