@@ -3,6 +3,7 @@ import { lstatSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { peerContenders } from "./contenders.mjs";
 import { openEncrypted, packEncrypted } from "./encryption.mjs";
+import { childImage, commitImage } from "./images.mjs";
 import * as ours from "./ours.mjs";
 
 const READ_LENGTH = 4096;
@@ -32,6 +33,8 @@ export const CASES = [
   { id: "repack-tar", input: "tar", build: repack },
   { id: "repack-image", input: "image", build: repack },
   { id: "child-tree", input: "versions", build: child },
+  { id: "child-image", input: "update", also: ["image"], build: childImage },
+  { id: "commit-image", input: "update", also: ["image"], build: commitImage },
   { id: "extract-lz4", input: "tar", build: extractLz4 },
   { id: "extract-tree", input: "tree", build: extractTree },
   { id: "random-fixed", input: "tar", build: randomRead },

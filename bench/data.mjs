@@ -20,6 +20,7 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import { makeUpdate } from "./images.mjs";
 import { runCommand, sizeOf } from "./run.mjs";
 
 const MB = 1_000_000;
@@ -42,13 +43,20 @@ const FIXED_TIME = 1_700_000_000;
 /** Two releases of a large package. */
 const VERSIONS = { before: "next@15.3.0", after: "next@15.3.1" };
 
-const INPUTS = { tar: "usr.tar", image: "usr.img", random: "random.bin", tree: "tree", versions: "versions" };
+const INPUTS = {
+  tar: "usr.tar",
+  image: "usr.img",
+  random: "random.bin",
+  tree: "tree",
+  versions: "versions",
+  update: "update",
+};
 
 /**
  * Makes what is not there yet.
  * @param {string} directory
  * @param {{ needed: Set<string>, paths: Record<string, string>, denseImage: boolean, log: (line: string) => void }} options
- * @returns {Promise<Record<string, { path: string, size: number, note: string }>>} by name: tar, image, random, tree, versions
+ * @returns {Promise<Record<string, { path: string, size: number, note: string }>>} by name: tar, image, random, tree, versions, update
  */
 export async function makeData(directory, { needed, paths, denseImage, log }) {
   mkdirSync(directory, { recursive: true });
@@ -60,7 +68,12 @@ export async function makeData(directory, { needed, paths, denseImage, log }) {
     random: makeRandom,
     tree: makeTree,
     versions: (path) => makeVersions(path, paths),
+    update: (path) => {
+      const files = listFiles("/usr/share", 1, LARGEST_TAR_MEMBER);
+      return makeUpdate(path, join(directory, INPUTS.image), files, { debugfs: paths.debugfs, fixedTime: FIXED_TIME });
+    },
   };
+  if (needed.has("update")) needed.add("image");
   if (needed.has("image")) needed.add("tar");
   for (const name of Object.keys(INPUTS)) {
     if (!needed.has(name)) continue;

@@ -46,6 +46,9 @@ export function packCommand({ inputs = [], disk, output, engine, settings, compr
 
 export const extractCommand = (engine, archive, destination) => hexz("extract", engine, archive, destination);
 
+export const commitCommand = (engine, base, overlay, output, ...more) =>
+  hexz("commit", engine, base, overlay, output, "--force", ...more);
+
 /** Without --engine: reading the index needs none, and this is the bare command a person types. */
 export const inspectCommand = (archive) => [process.execPath, COMMAND, "inspect", archive];
 

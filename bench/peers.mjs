@@ -16,6 +16,7 @@ const DEBIAN_TOOLS = {
   b3sum: { package: "b3sum", version: ["--version"] },
   tar: { package: "tar", version: ["--version"] },
   mke2fs: { package: "e2fsprogs", version: ["-V"], places: ["/usr/sbin", "/sbin"] },
+  debugfs: { package: "e2fsprogs", version: ["-V"], places: ["/usr/sbin", "/sbin"] },
   time: { package: "time", version: ["--version"], mustBeFile: true },
 };
 
