@@ -264,7 +264,6 @@ describe("commit", () => {
     await expectAgreement(read(cwd, "full.hxz"));
     for (const name of ["thin.hxz", "full.hxz"]) {
       expect(inspect(cwd, name), name).toMatchObject({ content_id, original_size, note: "new" });
-      expect(hexzJson(["check", name], { cwd }).document.ok).toBe(true);
     }
     expect(thin.document.parents).toEqual([{ id: inspect(cwd, "base.hxz").archive_id, hint: "base.hxz" }]);
     expect(full.document.parents).toBeUndefined();
@@ -350,5 +349,26 @@ describe("commit", () => {
     const tree = hexzJson(["commit", "tree.hxz", "vm.overlay", "out.hxz"], { cwd });
     expect([tree.code, tree.document.error.code]).toEqual([1, "no_such_path"]);
     expect(statSync(join(cwd, "out.hxz"), { throwIfNoEntry: false })).toBeUndefined();
+  });
+
+  test("over an archive of format 1, disk and memory are packed anew; a thin one is refused", async () => {
+    const cwd = temporaryDirectory();
+    const base = new URL("format1/crafted/two-streams.hxz", import.meta.url);
+    writeFileSync(join(cwd, "base.hxz"), readFileSync(base));
+    const before = hexz(["cat", "base.hxz", "disk"], { cwd }).bytes;
+    const change = [{ at: 5000, bytes: randomBytes(6000, random) }];
+    makeOverlay(cwd, before, change);
+    expect(hexz(["commit", "base.hxz", "vm.overlay", "new.hxz"], { cwd })).toMatchObject({ code: 0, stderr: "" });
+    await expectAgreement(read(cwd, "new.hxz"));
+    expectBytes(hexz(["cat", "new.hxz", "disk"], { cwd }).bytes, written(before, change), "the disk");
+    const memoryBefore = hexz(["cat", "base.hxz", "memory"], { cwd }).bytes;
+    expectBytes(hexz(["cat", "new.hxz", "memory"], { cwd }).bytes, memoryBefore, "the memory");
+    for (const command of [
+      ["commit", "base.hxz", "vm.overlay", "thin.hxz", "--thin"],
+      ["flatten", "base.hxz", "flat.hxz"],
+    ]) {
+      const { code, document } = hexzJson(command, { cwd });
+      expect([command[0], code, document.error.code]).toEqual([command[0], 2, "not_available"]);
+    }
   });
 });

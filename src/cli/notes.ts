@@ -102,6 +102,8 @@ longer. The tree, the stream \`memory\` and the metadata of the base are carried
 Chunks are those that packing the disk as it is now would give. Full archives (the default) have no parents at all. With
 \`--thin\` the base is the parent, and what is read and written depends on the change, apart from the base's index.
 
+Over a base of format 1 the archive is of format 2, packed anew, and cannot be thin.
+
 The overlay stays unless \`--delete-overlay\` is given; then it goes when the new archive is on the disk. An overlay that is written to
 meanwhile is \`changed\`, exit code 3.
 

@@ -6,10 +6,12 @@ import { patchedSource } from "../core/commit/patched.ts";
 import { planSplices } from "../core/commit/splices.ts";
 import { overlaid } from "../core/disk/overlay.ts";
 import { HexzError } from "../core/errors.ts";
+import { containersOf } from "../core/format/containers.ts";
 import type { Archive } from "../core/read/archive.ts";
 import { type CodingOptions, resolveCoding } from "../core/write/coding.ts";
 import type { CopiedArchive } from "../core/write/copier.ts";
 import { type OpenOptions, openArchiveFile } from "./archive.ts";
+import { commitFormat1 } from "./commit-format1.ts";
 import { type CopyOutput, copySourceOf, copyToOutput, keptEncryption } from "./copy.ts";
 import { type OpenOverlay, openOverlay } from "./disk/open-overlay.ts";
 import { fromSystemError } from "./errors.ts";
@@ -82,6 +84,19 @@ async function commitOpen(archive: Archive, overlay: OpenOverlay, options: Commi
     { name: archive.source.name, size: disk.size, read: (start, end) => disk.read(start, end) },
     overlay,
   );
+  const modified = {
+    blocks: overlay.blocks.length - content.outside,
+    bytes: content.changed.reduce((sum, { start, end }) => sum + end - start, 0),
+  };
+  const { created: _, ...kept } = await archive.metadata();
+  const allMetadata = { ...kept, ...metadata };
+  if (archive.version === 1) {
+    const made = await commitFormat1(archive, content, options, allMetadata);
+    return { ...made, copied: { count: 0, storedBytes: 0 }, modified, recut: content.size };
+  }
+  if (content.size > stream.size && containersOf(kept, archive.source.name).length > 0) {
+    throw new HexzError("not_available", `the disk of ${archive.source.name} cannot grow: containers lie behind it`);
+  }
   const { engine, digestOf } = archive.context;
   const { coding } = archive.root;
   const splices = await planSplices({
@@ -93,13 +108,12 @@ async function commitOpen(archive: Archive, overlay: OpenOverlay, options: Commi
     digestOf,
     signal,
   });
-  const { created: _, ...kept } = await archive.metadata();
   const patch = {
     stream,
     content,
     splices,
     coding: codingOf(archive, options),
-    metadata: { ...kept, ...metadata },
+    metadata: allMetadata,
   };
   const source = patchedSource(copySourceOf(archive, kept), patch, digestOf);
   const written = await copyToOutput(source, engine, {
@@ -110,10 +124,7 @@ async function commitOpen(archive: Archive, overlay: OpenOverlay, options: Commi
   const chunks = splices.flatMap((splice) => splice.chunks);
   return {
     ...written,
-    modified: {
-      blocks: overlay.blocks.length - content.outside,
-      bytes: content.changed.reduce((sum, { start, end }) => sum + end - start, 0),
-    },
+    modified,
     recut: chunks.reduce((sum, { length }) => sum + length, 0),
   };
 }
