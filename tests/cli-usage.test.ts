@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { GROUPS, LATER_COMMANDS } from "../src/cli/catalogue.ts";
 import { renderDocs } from "../src/cli/docs.ts";
-import { LATER_READING, LATER_WRITING } from "../src/cli/options.ts";
+import { LATER_READING } from "../src/cli/options.ts";
 import { run } from "../src/cli/run.ts";
 import { formatSize, parseSize } from "../src/cli/sizes.ts";
 import { isoTime, printable } from "../src/cli/text.ts";
@@ -107,7 +107,6 @@ test("options of later versions answer not_available, and are not accepted", asy
   const withValue = (flag: string) => flag.replace(/<.*>/, "x").split(" ");
   const reading = ["extract", "cat", "inspect", "check"];
   const commands = [
-    ...LATER_WRITING.map((flag) => ["pack", "a", "b", ...withValue(flag)]),
     ...LATER_READING.flatMap((flag) => reading.map((name) => [name, "a", ...withValue(flag)])),
     ["convert", "safetensors", "a", "b"],
     ["check", "a", "--remote-parents"],
@@ -119,7 +118,6 @@ test("options of later versions answer not_available, and are not accepted", asy
   for (const args of commands) {
     expect([args, await thrownBy(args)]).toMatchObject([args, { code: "not_available" }]);
   }
-  expect(hexz(["pack", "a", "b", "--train-dict"])).toMatchObject({ code: 2, stdout: "" });
 });
 
 test("a missing archive is exit code 3, also as a document", () => {

@@ -32,10 +32,11 @@ const WHOLE = [
   "mixed-zstd",
   "mixed-none",
   "fixed",
+  "dictionary",
   "signed",
   "tar",
 ];
-const THIN = ["thin", "thin-grandchild"];
+const THIN = ["thin", "thin-grandchild", "thin-dictionary"];
 const NAMES = [...WHOLE, ...THIN];
 
 beforeAll(async () => {

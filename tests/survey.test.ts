@@ -55,7 +55,7 @@ async function survey(inputs: readonly ContentInput[], measure: Measure = { chun
 
 function optionsOf({ chunking, blockSize, codec, level }: Candidate): CodingOptions {
   const { min, avg, max } = chunking.sizes;
-  const compression = (["none", "lz4", "zstd"] as const)[codec]!;
+  const compression = (["none", "lz4", "zstd", "zstd"] as const)[codec]!;
   const coding = { compression, blockSize, ...(codec === CODEC.zstd ? { level } : {}) };
   if (chunking.method === "fixed") return { ...coding, chunking: "fixed" };
   return { ...coding, minChunk: min, avgChunk: avg, maxChunk: max };

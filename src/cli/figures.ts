@@ -2,20 +2,27 @@
 
 import { CODEC } from "../core/engine.ts";
 import type { CodecTally, Coding, Counts } from "../core/format/root.ts";
+import { isZstd } from "../core/zstd.ts";
 
 const CODEC_NAMES = new Map<number, string>([
   [CODEC.stored, "none"],
   [CODEC.lz4, "lz4"],
   [CODEC.zstd, "zstd"],
+  [CODEC.zstdDictionary, "zstd-dictionary"],
 ]);
 
 export function codecName(codec: number): string {
   return CODEC_NAMES.get(codec) ?? `codec ${codec}`;
 }
 
+/** What an archive was packed with: a dictionary is told of apart. */
+export function compressionName({ codec }: Coding): string {
+  return codecName(isZstd(codec) ? CODEC.zstd : codec);
+}
+
 /** The level counts for Zstandard only. */
 export function levelOf({ codec, level }: Coding): number | null {
-  return codec === CODEC.zstd ? level : null;
+  return isZstd(codec) ? level : null;
 }
 
 export function ratioOf(originalSize: number, compressedSize: number): number {

@@ -18,6 +18,10 @@ is an input, or lies in a directory that is one, always. An archive is not writt
 read with \`--allow-backing\` only, from where the image names them. Internal snapshots are left out and named in \`warnings\`;
 an image that QEMU has marked as corrupt is read as it is, with exit code 1. Encrypted images and external data files are refused.
 
+\`--dictionary\` reads a sample of the input first (16 MiB at most, evenly spread), so standard input is refused. It pays for
+blocks up to 16K of text-like files that are alike, and needs libzstd to be trained, not to be read; an input that is too
+small for one is packed without, with a warning.
+
 The bytes depend on the input, the options and the engine, not on workers, clock or machine. \`created\` is recorded only where
 \`SOURCE_DATE_EPOCH\` is set (seconds since 1970).
 

@@ -51,8 +51,6 @@ export const FORCE = new Option("--force", "overwrite what exists");
 /** Reading remote archives. */
 export const LATER_READING = ["--remote-parents"];
 
-export const LATER_WRITING = ["--dictionary", "--train-dict"];
-
 export function notAvailable(what: string): HexzError {
   return new HexzError("not_available", `${what} is not available yet`, {
     hint: "this version packs, extracts, checks and inspects archives of format 2 on this machine",

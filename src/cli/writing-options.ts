@@ -25,11 +25,14 @@ import {
 } from "./options.ts";
 import { createProgress, type Progress } from "./progress.ts";
 import { readingOptions, withReadingOptions } from "./reading-options.ts";
+import { formatSize } from "./sizes.ts";
 import { isTerminal } from "./terminal.ts";
 import { printable } from "./text.ts";
 import { tellWritten } from "./written.ts";
 
 const STDOUT = "-";
+/** The original's word. */
+const TRAIN_DICT = new Option("--train-dict").hideHelp();
 
 /** How blocks and chunks are made. */
 export function withCodingOptions<Arguments extends unknown[], Options extends OptionValues>(
@@ -42,6 +45,13 @@ export function withCodingOptions<Arguments extends unknown[], Options extends O
         .default("lz4" as const),
     )
     .addOption(new Option("--level <number>", "of zstd: 1 to 19 (default: 3)").argParser(countParser(1)))
+    .addOption(
+      new Option(
+        "--dictionary",
+        "train a dictionary on a sample of the input, for zstd: pays for small blocks of files that are alike",
+      ),
+    )
+    .addOption(TRAIN_DICT)
     .addOption(
       new Option(
         "--chunking <method>",
@@ -138,6 +148,7 @@ function makeOptionsOf(output: string, options: WritingOptions, progress: Progre
     archiveFormat: options.format === "1" ? 1 : 2,
     lossy: options.lossy === true,
     dryRun: options.dryRun === true,
+    trainDictionary: options.dictionary === true || options.trainDict === true,
     onProgress: progress.add,
   };
 }
@@ -188,12 +199,16 @@ export async function writeArchive({ output, options, calling, doing, make, exit
     progress.end();
   }
   const seconds = (performance.now() - start) / 1000;
-  const { warnings, chosenBases } = written;
-  const chosen = chosenBases && {
-    extra: { chosen_bases: chosenBases.map(chosenDocument) },
-    lines: chosenLines(chosenBases),
+  const { warnings, chosenBases, dictionaryLength } = written;
+  const extra = {
+    ...(chosenBases && { chosen_bases: chosenBases.map(chosenDocument) }),
+    ...(dictionaryLength !== undefined && { dictionary_bytes: dictionaryLength }),
   };
-  const told = { output, written, seconds, warnings, ...chosen };
+  const lines = [
+    ...(chosenBases ? chosenLines(chosenBases) : []),
+    ...(dictionaryLength === undefined ? [] : [`dictionary: ${formatSize(dictionaryLength)}`]),
+  ];
+  const told = { output, written, seconds, warnings, extra, lines };
   await tellWritten(told, { json: options.json === true, quiet, onStdout: carriesData });
   calling.finish(Math.max(EXIT.done, ...warnings.map(exitCode)));
 }

@@ -11,7 +11,7 @@ export interface ChunkSizes {
 }
 
 /** Codecs by their number in the file (docs/format.md, "Codecs"). */
-export const CODEC = { stored: 0, lz4: 1, zstd: 2 } as const;
+export const CODEC = { stored: 0, lz4: 1, zstd: 2, zstdDictionary: 3 } as const;
 export type CodecId = (typeof CODEC)[keyof typeof CODEC];
 
 /** Set in a chunk length of `findCuts` when every byte of that chunk is zero. */
@@ -52,13 +52,17 @@ export interface Engine {
   crc32(bytes: Uint8Array): number;
   /** Makes a codec usable: Zstandard is loaded on first use. Encoding or decoding before that is a programming error. */
   load(codec: CodecId): Promise<void>;
-  /** Codes `plain` into `out`; returns the length, or 0 when it would not fit. Level is for Zstandard, 1 to 19. */
-  encode(codec: CodecId, level: number, plain: Uint8Array, out: Uint8Array): number;
+  /**
+   * Codes `plain` into `out`; returns the length, or 0 when it would not fit. Level is for Zstandard, 1 to 19.
+   * @param dictionary for the codec that needs one: an engine prepares each object once, so it is the same one every time
+   */
+  encode(codec: CodecId, level: number, plain: Uint8Array, out: Uint8Array, dictionary?: Uint8Array): number;
   /**
    * Decodes `stored` into all of `out`.
+   * @param dictionary as for `encode`
    * @throws HexzError `damaged` when it is not a valid block of exactly that length; never touches other memory
    */
-  decode(codec: CodecId, stored: Uint8Array, out: Uint8Array): void;
+  decode(codec: CodecId, stored: Uint8Array, out: Uint8Array, dictionary?: Uint8Array): void;
   /**
    * Decodes only the first `out.length` bytes of a longer block, where that is quicker; false when it is not. The rest
    * of the block is not looked at.

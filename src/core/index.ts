@@ -102,7 +102,7 @@ export async function openArchive(from: Uint8Array | Blob | RangeSource, options
 export async function createArchive(sink: Sink, options: CreateOptions = {}): Promise<ArchiveWriter> {
   const coding = resolveCoding(options, "");
   const gather = gatherBytes(coding);
-  const memoryBytes = writerHeapBytes(coding, 1, options.format1 === undefined ? 2 : 1) + gather + 2 * ENGINE_SCRATCH;
+  const memoryBytes = writerHeapBytes(coding, 1, options) + gather + 2 * ENGINE_SCRATCH;
   const engine = await createPortableEngine({ memoryBytes });
   const { encryption } = options;
   const target =

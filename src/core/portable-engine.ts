@@ -6,7 +6,7 @@
 import { CODEC, type CodecId, type Engine, type Hasher } from "./engine.ts";
 import { HexzError } from "./errors.ts";
 import { compileBase64, instantiateKernels, type Kernels } from "./kernels.ts";
-import { createZstd, type Zstd } from "./zstd.ts";
+import { checkNamed, createZstd, isZstd, type Zstd } from "./zstd.ts";
 
 /** Room behind each buffer of `allocate`. */
 const SLACK = 64;
@@ -284,20 +284,21 @@ export async function createPortableEngine(options: PortableEngineOptions = {}):
     },
 
     async load(codec) {
-      if (codec === CODEC.zstd) zstd ??= await createZstd();
+      if (isZstd(codec)) zstd ??= await createZstd();
     },
 
-    encode(codec: CodecId, level, plain, out) {
+    encode(codec: CodecId, level, plain, out, dictionary) {
       if (codec === CODEC.lz4) return lz4Encode(plain, out);
-      if (codec === CODEC.zstd) return loadedZstd().encode(level, plain, out);
+      if (isZstd(codec)) return loadedZstd().encode(level, plain, out, dictionary);
       if (plain.length > out.length) return 0;
       out.set(plain);
       return plain.length;
     },
 
-    decode(codec: CodecId, stored, out) {
-      if (codec === CODEC.zstd) {
-        loadedZstd().decode(stored, out);
+    decode(codec: CodecId, stored, out, dictionary) {
+      if (isZstd(codec)) {
+        if (dictionary !== undefined) checkNamed(stored, dictionary, out.length);
+        loadedZstd().decode(stored, out, dictionary);
         return;
       }
       const good = codec === CODEC.lz4 ? lz4Decode(stored, out) === 0 : stored.length === out.length;

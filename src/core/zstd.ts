@@ -2,18 +2,27 @@
 // and driven directly: the package's own wrapper has one global instance, looks for its file in another way in each
 // environment, allocates what a frame declares, and writes to the console.
 
+import { CODEC } from "./engine.ts";
 import { HexzError } from "./errors.ts";
 import { compileBase64 } from "./kernels.ts";
 
 export interface Zstd {
   /** @returns the coded length, 0 when it does not fit into `out` */
-  encode(level: number, plain: Uint8Array, out: Uint8Array): number;
+  encode(level: number, plain: Uint8Array, out: Uint8Array, dictionary?: Uint8Array): number;
   /**
    * @param dictionary for frames that need one; others decode all the same
    * @throws HexzError `damaged` when `stored` is not frames of exactly `out.length` bytes together
    */
   decode(stored: Uint8Array, out: Uint8Array, dictionary?: Uint8Array): void;
 }
+
+/** The codecs that Zstandard does. */
+export function isZstd(codec: number): boolean {
+  return codec === CODEC.zstd || codec === CODEC.zstdDictionary;
+}
+
+/** Dictionaries that one engine keeps prepared. */
+export const PREPARED_DICTIONARIES = 8;
 
 const MAGIC = 0xfd2fb528;
 const PAGE = 65536;
@@ -44,6 +53,24 @@ export function badFrame(storedLength: number, plainLength: number, why: string)
   return new HexzError("damaged", `a Zstandard block of ${storedLength} bytes does not decode: ${why}`, {
     data: { codec: "zstd", storedLength, plainLength },
   });
+}
+
+/** The number of the dictionary that a frame names; 0: none. */
+function namedDictionary(stored: Uint8Array): number {
+  const descriptor = stored[4] ?? 0;
+  const at = (descriptor & 0x20) !== 0 ? 5 : 6;
+  const width = [0, 1, 2, 4][descriptor & 3]!;
+  let number = 0;
+  for (let byte = width - 1; byte >= 0; byte--) number = number * 256 + (stored[at + byte] ?? 0);
+  return number;
+}
+
+/** Refuses a frame that was made with another dictionary, or with none. */
+export function checkNamed(stored: Uint8Array, dictionary: Uint8Array, plainLength: number): void {
+  const id = new DataView(dictionary.buffer, dictionary.byteOffset, dictionary.length).getUint32(4, true);
+  const named = namedDictionary(stored);
+  if (named === id) return;
+  throw badFrame(stored.length, plainLength, `it names the dictionary ${named}, not ${id}`);
 }
 
 /** Refuses a frame that declares more than the caller has room for, before anything is decoded. */
@@ -98,7 +125,8 @@ export async function createZstd(): Promise<Zstd> {
   let decoder = 0;
   const input: Region = { at: 0, size: 0 };
   const output: Region = { at: 0, size: 0 };
-  const dictionary: Region = { at: 0, size: 0 };
+  /** Where dictionaries are, those used last at the end. */
+  const dictionaries = new Map<Uint8Array, number>();
 
   const filled = (address: number): number => {
     if (address === 0) throw new HexzError("unsupported", "Zstandard ran out of memory");
@@ -120,14 +148,34 @@ export async function createZstd(): Promise<Zstd> {
     return at;
   };
 
+  const dictionaryAt = (dictionary: Uint8Array | undefined): number => {
+    if (dictionary === undefined) return 0;
+    const known = dictionaries.get(dictionary);
+    if (known !== undefined) {
+      dictionaries.delete(dictionary);
+      dictionaries.set(dictionary, known);
+      return known;
+    }
+    const [oldest] = dictionaries;
+    if (oldest !== undefined && dictionaries.size >= PREPARED_DICTIONARIES) {
+      dictionaries.delete(oldest[0]);
+      free(oldest[1]);
+    }
+    const at = filled(malloc(dictionary.length || 1) >>> 0);
+    new Uint8Array(memory.buffer, at, dictionary.length).set(dictionary);
+    dictionaries.set(dictionary, at);
+    return at;
+  };
+
   return {
-    encode(level, plain, out) {
+    encode(level, plain, out, dictionary) {
+      const words = dictionaryAt(dictionary);
       const from = stage(plain);
       // Always the full bound: with less room zstd gives up early or codes otherwise, and blocks would depend on it.
       const capacity = bound(plain.length) >>> 0;
       const to = reserve(output, capacity);
       coder ||= filled(call("createCCtx")() >>> 0);
-      const length = compress(coder, to, capacity, from, plain.length, 0, 0, level) >>> 0;
+      const length = compress(coder, to, capacity, from, plain.length, words, dictionary?.length ?? 0, level) >>> 0;
       if (isError(length)) {
         // Errors are -code as a size_t.
         const code = -length >>> 0;
@@ -138,14 +186,13 @@ export async function createZstd(): Promise<Zstd> {
       return length;
     },
 
-    decode(stored, out, words) {
+    decode(stored, out, dictionary) {
       checkDeclared(stored, out.length);
+      const words = dictionaryAt(dictionary);
       const from = stage(stored);
-      const wordsAt = words === undefined ? 0 : reserve(dictionary, words.length || 1);
-      if (words !== undefined) new Uint8Array(memory.buffer, wordsAt, words.length).set(words);
       const to = reserve(output, out.length || 1);
       decoder ||= filled(call("createDCtx")() >>> 0);
-      const length = decompress(decoder, to, out.length, from, stored.length, wordsAt, words?.length ?? 0) >>> 0;
+      const length = decompress(decoder, to, out.length, from, stored.length, words, dictionary?.length ?? 0) >>> 0;
       if (isError(length)) throw badFrame(stored.length, out.length, `code ${-length >>> 0}`);
       if (length !== out.length) throw badFrame(stored.length, out.length, `it gives ${length} of ${out.length} bytes`);
       out.set(new Uint8Array(memory.buffer, to, length));

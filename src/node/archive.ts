@@ -94,7 +94,7 @@ export async function createArchiveWriter(
   const threads = threadsFor(options, bytes);
   const crew = await openCrew({
     threads,
-    heapBytes: writerHeapBytes(coding, threads, options.format1 === undefined ? 2 : 1),
+    heapBytes: writerHeapBytes(coding, threads, options),
     gatherBytes: gatherBytes(coding),
     engine: options.engine ?? "auto",
     codecs: [coding.codec as CodecId],

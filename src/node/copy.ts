@@ -40,6 +40,7 @@ export function copySourceOf(archive: Archive, metadata: Record<string, unknown>
     chunk: (block, offset, length, digest) => archive.run(archive.random.chunk(block, offset, offset + length, digest)),
     isStored: () => true,
     stored: (block) => archive.run(archive.random.stored(block)),
+    dictionary: async (block) => (await archive.run(archive.dictionaries.of(block)))!,
   };
 }
 

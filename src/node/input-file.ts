@@ -103,6 +103,7 @@ function inputOf(fd: number, path: string | Buffer, size: number, before: BigInt
       return shownPath(path);
     },
     size,
+    seekable: true,
     sparse: holes.any,
     read(into) {
       const wanted = Math.min(into.length, size - position, holes.nextHole(position) - position);

@@ -7,13 +7,15 @@ import { withChunkingOf } from "../core/write/coding.ts";
 import { createNullSink } from "../core/write/memory-sink.ts";
 import type { Sink } from "../core/write/sink.ts";
 import type { WrittenArchive } from "../core/write/state-end.ts";
-import type { ArchiveWriter, CreateOptions } from "../core/write/writer.ts";
+import type { ArchiveWriter, ContentSink, CreateOptions } from "../core/write/writer.ts";
 import { createArchiveWriter } from "./archive.ts";
 import type { ChosenBase } from "./auto-bases.ts";
 import { type BaseOptions, openBasesFor } from "./bases.ts";
+import { loadTrainer, SAMPLE_PIECE, SAMPLE_PIECES } from "./dictionary.ts";
 import { createFileSink, createStdoutSink } from "./file-sink.ts";
 import { STDIO } from "./input-facts.ts";
 import { format1Encryption, openFormat1Base } from "./make-format1.ts";
+import { Sampler } from "./sample.ts";
 
 export interface MakeOptions extends Omit<CreateOptions, "bases" | "anyOrder" | "format1">, BaseOptions {
   /** The archive; "-" is standard output. */
@@ -22,6 +24,8 @@ export interface MakeOptions extends Omit<CreateOptions, "bases" | "anyOrder" | 
   readonly force?: boolean;
   /** What goes in comes in any order; entries left out are warned of. Default: in tree order. */
   readonly order?: "tree" | "any";
+  /** Trains a dictionary on a sample of the input: reads it twice, the first time in pieces only. */
+  readonly trainDictionary?: boolean;
   /** Do everything but write. */
   readonly dryRun?: boolean;
   /** Of the archive; default 2. */
@@ -35,6 +39,8 @@ export interface MadeArchive extends WrittenArchive {
   readonly warnings: readonly Warning[];
   /** Bases that `auto:DIR` has chosen; undefined when nobody asked for it. */
   readonly chosenBases: readonly ChosenBase[] | undefined;
+  /** Bytes of the dictionary that was trained; undefined when nobody asked for one. */
+  readonly dictionaryLength: number | undefined;
 }
 
 /** Told of what is left out or changed. */
@@ -44,7 +50,7 @@ export type Warn = (warning: Warning) => void;
 export type CheckFinished = (check: (path: string) => Promise<void>) => void;
 
 /** Writes all that goes into the archive. */
-export type Fill = (writer: ArchiveWriter, warn: Warn, checkFinished: CheckFinished) => Promise<void>;
+export type Fill = (writer: ContentSink, warn: Warn, checkFinished: CheckFinished) => Promise<void>;
 
 export interface InputFacts {
   /** Bytes to read, if known. */
@@ -64,7 +70,16 @@ export async function makeArchive(options: MakeOptions, input: InputFacts, fill:
     sketchOf(coding, options, input, fill),
   );
   try {
-    return { ...(await writeInto(openSink(options), { ...options, bases }, input, fill)), chosenBases: chosen };
+    const trained = options.trainDictionary ? await dictionaryFor(options, input, fill) : undefined;
+    const dictionary = trained === undefined ? {} : { dictionary: trained };
+    const written = await writeInto(openSink(options), { ...options, ...dictionary, bases }, input, fill);
+    const warnings = options.trainDictionary && trained === undefined ? [NO_DICTIONARY] : [];
+    return {
+      ...written,
+      warnings: [...written.warnings, ...warnings],
+      chosenBases: chosen,
+      dictionaryLength: trained?.length,
+    };
   } finally {
     await close();
   }
@@ -72,12 +87,14 @@ export async function makeArchive(options: MakeOptions, input: InputFacts, fill:
 
 async function makeFormat1(options: MakeOptions, input: InputFacts, fill: Fill): Promise<MadeArchive> {
   const { output, lossy = false } = options;
+  if (options.trainDictionary) throw new HexzError("not_available", "--dictionary is not for format 1");
   const encryption = format1Encryption(options.encryption);
   const base = await openFormat1Base(output, options);
   const chunked = base === undefined ? options : withChunkingOf(base.coding, options);
   const { bases: _, encryption: __, ...others } = chunked;
   const format1 = { lossy, parent: base?.parent, encryption };
-  return { ...(await writeInto(openSink(options), { ...others, format1 }, input, fill)), chosenBases: undefined };
+  const written = await writeInto(openSink(options), { ...others, format1 }, input, fill);
+  return { ...written, chosenBases: undefined, dictionaryLength: undefined };
 }
 
 /** Reads all of the input once, to learn what it would have in common with other archives. */
@@ -97,6 +114,28 @@ async function sketchOf(coding: Coding, options: MakeOptions, input: InputFacts,
   const chunked = withChunkingOf(coding, others);
   const written = await writeInto(createNullSink(), { ...chunked, compression: "none" }, input, fill);
   return written.sketch;
+}
+
+const NO_DICTIONARY: Warning = {
+  path: "",
+  code: "unsupported",
+  message: "no dictionary was made: the input is too small, or has nothing in common with itself",
+};
+
+/** A dictionary for the input, or undefined where there is none to make. */
+async function dictionaryFor(options: MakeOptions, input: InputFacts, fill: Fill): Promise<Uint8Array | undefined> {
+  if (options.compression !== "zstd") throw new HexzError("usage", "a dictionary is for zstd only");
+  if (!input.rereadable) {
+    throw new HexzError("usage", "--dictionary reads a sample of the input first, which standard input cannot give");
+  }
+  const train = loadTrainer();
+  const sampler = new Sampler({ piece: SAMPLE_PIECE, most: SAMPLE_PIECES, total: input.total });
+  await fill(
+    sampler,
+    () => {},
+    () => {},
+  );
+  return train(sampler.pieces, sampler.address);
 }
 
 async function writeInto(

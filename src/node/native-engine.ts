@@ -7,7 +7,7 @@ import { crc32 } from "node:zlib";
 import { CODEC, type Engine } from "../core/engine.ts";
 import { HexzError } from "../core/errors.ts";
 import { badBlock } from "../core/portable-engine.ts";
-import { badFrame, checkDeclared } from "../core/zstd.ts";
+import { badFrame, checkDeclared, checkNamed, isZstd, PREPARED_DICTIONARIES } from "../core/zstd.ts";
 
 type Koffi = typeof import("koffi");
 type Library = ReturnType<Koffi["load"]>;
@@ -18,8 +18,8 @@ type AddressOf = (bytes: Uint8Array) => number | bigint;
 /** A codec on addresses that the caller computes. */
 interface NativeCodec {
   readonly version: string;
-  encode(address: AddressOf, level: number, plain: Uint8Array, out: Uint8Array): number;
-  decode(address: AddressOf, stored: Uint8Array, out: Uint8Array): void;
+  encode(address: AddressOf, level: number, plain: Uint8Array, out: Uint8Array, dictionary?: Uint8Array): number;
+  decode(address: AddressOf, stored: Uint8Array, out: Uint8Array, dictionary?: Uint8Array): void;
   /** Only the first `out.length` bytes of a longer block. */
   decodeFront?(address: AddressOf, stored: Uint8Array, out: Uint8Array): void;
 }
@@ -74,19 +74,19 @@ export function createNativeEngine(portable: Engine): Engine | undefined {
     crc32: (bytes) => crc32(bytes),
 
     async load(codec) {
-      if (codec !== CODEC.zstd || !zstd) await portable.load(codec);
+      if (!isZstd(codec) || !zstd) await portable.load(codec);
     },
 
-    encode(codec, level, plain, out) {
+    encode(codec, level, plain, out, dictionary) {
       if (codec === CODEC.lz4 && lz4) return lz4.encode(address, level, plain, out);
-      if (codec === CODEC.zstd && zstd) return zstd.encode(address, level, plain, out);
-      return portable.encode(codec, level, plain, out);
+      if (isZstd(codec) && zstd) return zstd.encode(address, level, plain, out, dictionary);
+      return portable.encode(codec, level, plain, out, dictionary);
     },
 
-    decode(codec, stored, out) {
+    decode(codec, stored, out, dictionary) {
       if (codec === CODEC.lz4 && lz4) lz4.decode(address, stored, out);
-      else if (codec === CODEC.zstd && zstd) zstd.decode(address, stored, out);
-      else portable.decode(codec, stored, out);
+      else if (isZstd(codec) && zstd) zstd.decode(address, stored, out, dictionary);
+      else portable.decode(codec, stored, out, dictionary);
     },
 
     decodeFront(codec, stored, out) {
@@ -138,11 +138,17 @@ function libraryNames(name: string): string[] {
   return ["/opt/homebrew/lib", "/usr/local/lib", "/opt/local/lib"].map((folder) => `${folder}/lib${name}.1.dylib`);
 }
 
-function tryBind(
+/** Functions of one of the system's libraries, or undefined where it is not there, or lacks them. */
+export function loadLibrary<Bound>(name: string, bind: (library: Library, koffi: Koffi) => Bound): Bound | undefined {
+  libraries ??= loadLibraries();
+  return libraries && tryBind(libraries.koffi, name, bind);
+}
+
+function tryBind<Bound>(
   koffi: Koffi,
   name: string,
-  bind: (library: Library, koffi: Koffi) => NativeCodec,
-): NativeCodec | undefined {
+  bind: (library: Library, koffi: Koffi) => Bound,
+): Bound | undefined {
   for (const file of libraryNames(name)) {
     try {
       return bind(koffi.load(file), koffi);
@@ -177,7 +183,7 @@ function bindLz4(library: Library, koffi: Koffi): NativeCodec {
   };
 }
 
-function bindZstd(library: Library): NativeCodec {
+function bindZstd(library: Library, koffi: Koffi): NativeCodec {
   // Sizes come back signed: errors are small negative numbers then.
   const compress = library.func(
     "intptr_t ZSTD_compressCCtx(uintptr_t, uintptr_t, size_t, uintptr_t, size_t, int)",
@@ -189,19 +195,39 @@ function bindZstd(library: Library): NativeCodec {
   const compressBound = library.func("size_t ZSTD_compressBound(size_t)");
   const createCoder = library.func("uintptr_t ZSTD_createCCtx()");
   const createDecoder = library.func("uintptr_t ZSTD_createDCtx()");
+  const compressWith = library.func(
+    "intptr_t ZSTD_compress_usingCDict(uintptr_t, uintptr_t, size_t, uintptr_t, size_t, uintptr_t)",
+  ) as unknown as (...values: unknown[]) => number;
+  const decompressWith = library.func(
+    "intptr_t ZSTD_decompress_usingDDict(uintptr_t, uintptr_t, size_t, uintptr_t, size_t, uintptr_t)",
+  ) as unknown as (...values: unknown[]) => number;
+  const createCoding = library.func("uintptr_t ZSTD_createCDict(uintptr_t, size_t, int)");
+  const createDecoding = library.func("uintptr_t ZSTD_createDDict(uintptr_t, size_t)");
+  const coding = preparedDictionaries({
+    create: (bytes, level) => createCoding(koffi.address(bytes), bytes.length, level),
+    free: library.func("size_t ZSTD_freeCDict(uintptr_t)"),
+  });
+  const decoding = preparedDictionaries({
+    create: (bytes) => createDecoding(koffi.address(bytes), bytes.length),
+    free: library.func("size_t ZSTD_freeDDict(uintptr_t)"),
+  });
   // Kept: without a context of the call before, short blocks take two to three times as long.
   let coder: number | bigint = 0;
   let scratch: Uint8Array = new Uint8Array(0);
   let decoder: number | bigint = 0;
   return {
     version,
-    encode(address, level, plain, out) {
+    encode(address, level, plain, out, dictionary) {
       coder ||= made(createCoder());
       // With less room than the bound zstd gives up early or codes otherwise, and blocks would depend on it.
       const bound = compressBound(plain.length);
       if (out.length < bound && scratch.length < bound) scratch = Buffer.allocUnsafeSlow(bound);
       const target = out.length < bound ? scratch : out;
-      const length = compress(coder, address(target), target.length, address(plain), plain.length, level);
+      const from = address(plain);
+      const length =
+        dictionary === undefined
+          ? compress(coder, address(target), target.length, from, plain.length, level)
+          : compressWith(coder, address(target), target.length, from, plain.length, coding.of(dictionary, level));
       if (length > out.length) return 0;
       if (length >= 0) {
         if (target !== out) out.set(target.subarray(0, length));
@@ -209,12 +235,50 @@ function bindZstd(library: Library): NativeCodec {
       }
       throw new HexzError("unsupported", `Zstandard failed with code ${-length}`, { data: { code: -length, level } });
     },
-    decode(address, stored, out) {
+    decode(address, stored, out, dictionary) {
       checkDeclared(stored, out.length);
+      if (dictionary !== undefined) checkNamed(stored, dictionary, out.length);
       decoder ||= made(createDecoder());
-      const length = decompress(decoder, address(out), out.length, address(stored), stored.length);
+      const length =
+        dictionary === undefined
+          ? decompress(decoder, address(out), out.length, address(stored), stored.length)
+          : decompressWith(
+              decoder,
+              address(out),
+              out.length,
+              address(stored),
+              stored.length,
+              decoding.of(dictionary, 0),
+            );
       if (length < 0) throw badFrame(stored.length, out.length, `code ${-length}`);
       if (length !== out.length) throw badFrame(stored.length, out.length, `it gives ${length} of ${out.length} bytes`);
+    },
+  };
+}
+
+/** Dictionaries digested once, those used last at the end; each takes several times its length. */
+function preparedDictionaries(calls: {
+  create(bytes: Uint8Array, level: number): number | bigint;
+  free(prepared: number | bigint): void;
+}) {
+  const prepared = new Map<Uint8Array, { level: number; at: number | bigint }>();
+  return {
+    of(bytes: Uint8Array, level: number): number | bigint {
+      let found = prepared.get(bytes);
+      if (found !== undefined) prepared.delete(bytes);
+      if (found !== undefined && found.level !== level) {
+        calls.free(found.at);
+        found = undefined;
+      }
+      const [oldest] = prepared;
+      if (found === undefined && oldest !== undefined && prepared.size >= PREPARED_DICTIONARIES) {
+        prepared.delete(oldest[0]);
+        calls.free(oldest[1].at);
+      }
+      found ??= { level, at: calls.create(bytes, level) };
+      if (!found.at) throw new HexzError("invalid", "Zstandard does not take the dictionary");
+      prepared.set(bytes, found);
+      return found.at;
     },
   };
 }

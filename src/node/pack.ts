@@ -5,7 +5,7 @@ import { basename, resolve } from "node:path";
 import { HexzError } from "../core/errors.ts";
 import { type ByteString, byteStringFromText, byteStringOf } from "../core/format/path.ts";
 import type { Stream } from "../core/format/root.ts";
-import type { ArchiveWriter } from "../core/write/writer.ts";
+import type { ContentSink } from "../core/write/writer.ts";
 import { openQcow2 } from "./disk/open-image.ts";
 import { checkOutput, type Facts, STDIO, statInput, totalOf } from "./input-facts.ts";
 import { openInput } from "./input-file.ts";
@@ -43,7 +43,7 @@ export type PackResult = MadeArchive;
 const TOLERATED: ReadonlySet<string> = new Set(["changed", "not_found", "permission", "io", "wrong_type"]);
 
 /** Where contents and entries go: an archive, or something that only looks at them. */
-export type PackTarget = Pick<ArchiveWriter, "addStream" | "addFile" | "addEntry" | "hasLinkTarget">;
+export type PackTarget = Pick<ContentSink, "addStream" | "addFile" | "addEntry" | "hasLinkTarget">;
 
 /** Inputs that were found, and how to read them all. */
 export interface PackPlan extends InputFacts {

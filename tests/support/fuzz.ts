@@ -56,7 +56,19 @@ export function pagesOf(bytes: Uint8Array): Page[] {
   return pages;
 }
 
-const SEEDS = ["empty-file", "stream-hello", "fills", "tree-lz4", "tree-none", "duplicates", "thin", "signed", "tar"];
+const SEEDS = [
+  "empty-file",
+  "stream-hello",
+  "fills",
+  "tree-lz4",
+  "tree-none",
+  "duplicates",
+  "thin",
+  "dictionary",
+  "thin-dictionary",
+  "signed",
+  "tar",
+];
 
 async function seedOf(name: string, bytes: Uint8Array, parents: Uint8Array[]): Promise<Seed> {
   return { name, bytes, truth: await truthOf(bytes, parents), pages: pagesOf(bytes) };
@@ -232,7 +244,7 @@ export function decodersOf(seeds: readonly Seed[]) {
     for (const { start, end, kind } of pages) {
       const payload = decodePageBody(bytes.subarray(start + PAGE_FRAME_LENGTH, end), kind as 1, "a seed", engine);
       const expected = { start: 0, span: truth.addresses.length };
-      const names = { parents: truth.parents.length, dictionaries: 0 };
+      const names = { parents: truth.parents.length, dictionaries: 2 };
       const place = { path: "" as ByteString, count: truth.entries.length };
       if (kind === PAGE_KIND.root) add("root", payload, (input) => decodeRoot(input, "x"));
       if (kind === PAGE_KIND.indexLeaf)

@@ -40,7 +40,7 @@ export function decodeLz4(coded: Uint8Array, length: number): Uint8Array {
 }
 
 /** One Zstandard frame that fills `frame`, with content size, without checksum (RFC 8878, section 3.1.1). */
-function checkZstdFrame(frame: Uint8Array, length: number, withDictionary: boolean): void {
+function checkZstdFrame(frame: Uint8Array, length: number, dictionaryId: number): void {
   const at = (i: number): number => frame[i] ?? fail("damaged", "a Zstandard frame ends too early");
   const number = (i: number, size: number): number => {
     let value = 0;
@@ -56,7 +56,9 @@ function checkZstdFrame(frame: Uint8Array, length: number, withDictionary: boole
   const sizeLength = [single ? 1 : 0, 2, 4, 8][descriptor >> 6]!;
   rule(sizeLength > 0, "a Zstandard frame has no content size");
   let next = 5 + (single ? 0 : 1);
-  rule(withDictionary || number(next, idLength) === 0, "a Zstandard frame of codec 2 names a dictionary");
+  const named = number(next, idLength);
+  rule(dictionaryId !== 0 || named === 0, "a Zstandard frame of codec 2 names a dictionary");
+  if (named !== dictionaryId) fail("damaged", `a Zstandard frame names dictionary ${named} and not ${dictionaryId}`);
   next += idLength;
   const size = number(next, sizeLength) + (sizeLength === 2 ? 256 : 0);
   if (size !== length) fail("damaged", `a Zstandard frame has ${size} bytes and not ${length}`);
@@ -69,6 +71,15 @@ function checkZstdFrame(frame: Uint8Array, length: number, withDictionary: boole
     next += 3 + (type === 1 ? 1 : header >> 3);
   }
   if (next !== frame.length) fail("damaged", `a Zstandard frame ends at ${next} of ${frame.length} bytes`);
+}
+
+/** RFC 8878, section 5: magic and id stand before everything else. */
+function dictionaryIdOf(dictionary: Uint8Array): number {
+  const cursor = new Cursor(dictionary, "a dictionary");
+  rule(cursor.u32() === 0xec30a437, "a dictionary has another magic");
+  const id = cursor.u32();
+  rule(id !== 0, "a dictionary has no id");
+  return id;
 }
 
 const zstdWasm: ZstdDecoder = (frame, _length, dictionary) => {
@@ -93,7 +104,7 @@ export function decodeCodec(
   }
   if (codec === 1) return decodeLz4(stored, length);
   rule((codec === 3) === (options.dictionary !== undefined), "codec 3 and a dictionary go together");
-  checkZstdFrame(stored, length, codec === 3);
+  checkZstdFrame(stored, length, options.dictionary === undefined ? 0 : dictionaryIdOf(options.dictionary));
   let plain: Uint8Array;
   try {
     plain = (options.zstd ?? zstdWasm)(stored, length, options.dictionary);

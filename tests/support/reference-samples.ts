@@ -2,6 +2,7 @@
 
 import { generateKeyPairSync, sign } from "node:crypto";
 import { compress, compressUsingDict, createCCtx, freeCCtx } from "@bokuweb/zstd-wasm";
+import { dictionaryText, sampleDictionary } from "./dictionary-sample.ts";
 import { ascii, concat, hash } from "./reference-bytes.ts";
 import "./reference-codecs.ts"; // starts the Zstandard module
 import {
@@ -118,10 +119,10 @@ export const codedPlan: Plan = {
   deep: true,
 };
 
-const dictionary = concat(text, ascii("0123456789".repeat(30)));
 export function dictionaryPlan(): Plan {
   const context = createCCtx();
-  const plain = concat(text.subarray(10), ascii("0123456789".repeat(20)));
+  const dictionary = sampleDictionary();
+  const plain = dictionaryText().subarray(44_000, 44_700);
   const stored = compressUsingDict(context, plain, dictionary, 3);
   freeCCtx(context);
   return {

@@ -3,6 +3,7 @@
 import type { Entry } from "../../src/core/format/entry.ts";
 import { type ByteString, byteStringFromText } from "../../src/core/format/path.ts";
 import type { Plan } from "./archives.ts";
+import { dictionaryText, sampleDictionary } from "./dictionary-sample.ts";
 import { fixedSigner } from "./fixed-signer.ts";
 import { randomBytes, randomFrom, text } from "./random.ts";
 import { paxOf, tarOf } from "./tars.ts";
@@ -88,6 +89,8 @@ export function samplePlans(): Record<string, Plan> {
     options: SMALL,
     bases: [thin, base],
   };
+  const known = dictionaryText().subarray(44_000, 48_000);
+  const dictionary = disk(known.subarray(0, 2500), { ...SMALL, compression: "zstd", dictionary: sampleDictionary() });
   return {
     empty: {},
     "empty-file": { items: [{ entry: entry("file", "empty"), content: new Uint8Array(0) }] },
@@ -103,6 +106,12 @@ export function samplePlans(): Record<string, Plan> {
     "mixed-lz4": base,
     "mixed-zstd": disk(mixed, { ...SMALL, compression: "zstd", level: 19 }),
     "mixed-none": disk(mixed, { ...SMALL, compression: "none" }),
+    dictionary,
+    "thin-dictionary": {
+      items: [{ entry: entry("file", "words"), content: known.subarray(700) }],
+      options: { ...SMALL, compression: "zstd", dictionary: sampleDictionary() },
+      bases: [dictionary],
+    },
     fixed: disk(mixed, { chunking: "fixed", blockSize: 4096 }),
     "tree-inner": {
       items: Array.from({ length: 2500 }, (_, number) => {

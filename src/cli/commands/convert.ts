@@ -6,7 +6,7 @@ import { HexzError, type Warning } from "../../core/errors.ts";
 import type { Calling, CommandSpec } from "../catalogue.ts";
 import { asUsage, EXIT, EXIT_CODES } from "../exit-codes.ts";
 import { openArgument, refuseUrl } from "../open.ts";
-import { ALLOW_BACKING, LATER_WRITING, refuseLater } from "../options.ts";
+import { ALLOW_BACKING } from "../options.ts";
 import { createProgress } from "../progress.ts";
 import { readingOptions } from "../reading-options.ts";
 import { formatSize } from "../sizes.ts";
@@ -34,7 +34,6 @@ function define() {
     .addOption(ALLOW_BACKING)
     .option("--path <path>", "with --to: which file, stream or container, where there are several");
   const command = withOutputOptions(withCodingOptions(convert));
-  refuseLater(command, LATER_WRITING);
   return command;
 }
 

@@ -4,11 +4,11 @@ import { Command } from "@commander-js/extra-typings";
 import { HexzError } from "../../core/errors.ts";
 import type { Calling, CommandSpec } from "../catalogue.ts";
 import { type CopyingOptions, withCopyingOptions, writeCopy } from "../copying.ts";
-import { LATER_READING, LATER_WRITING, refuseLater } from "../options.ts";
+import { LATER_READING, refuseLater } from "../options.ts";
 
 function withOptions(command: Command) {
   const complete = withCopyingOptions(command);
-  refuseLater(complete, [...new Set([...LATER_READING, ...LATER_WRITING])]);
+  refuseLater(complete, LATER_READING);
   return complete;
 }
 

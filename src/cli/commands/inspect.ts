@@ -9,7 +9,7 @@ import type { BlockRef } from "../../core/format/index-page.ts";
 import type { Archive } from "../../core/read/archive.ts";
 import type { Calling, CommandSpec } from "../catalogue.ts";
 import { EXIT } from "../exit-codes.ts";
-import { blockFigures, chunkFigures, codecName, levelOf, ratioOf } from "../figures.ts";
+import { blockFigures, chunkFigures, codecName, compressionName, levelOf, ratioOf } from "../figures.ts";
 import { format1Fields, surveyOf } from "../inspect-format1.ts";
 import { entryDocument, entryLine, streamLine } from "../listing.ts";
 import { openArgument, openToLook } from "../open.ts";
@@ -58,7 +58,7 @@ async function documentOf(archive: Archive, path: string) {
     archive_id: archive.idText,
     content_id: format1 === undefined ? hexOf(root.contentId) : null,
     states: root.state,
-    compression: codecName(coding.codec),
+    compression: compressionName(coding),
     engine: format1 === undefined ? coding.encoder : null,
     level: format1 === undefined ? levelOf(coding) : null,
     block_size: coding.blockSize,
@@ -68,7 +68,7 @@ async function documentOf(archive: Archive, path: string) {
     key_slots: slotDocuments(archive.envelope?.kinds ?? []),
     signed: format1 === undefined && archive.endMark.signatures !== undefined,
     signatures: (await archive.signatures()).map(({ publicKey }) => ({ public_key: hexOf(publicKey) })),
-    has_dictionary: false,
+    has_dictionary: root.dictionaries.length > 0,
     original_size: counts.originalSize,
     compressed_size: archive.fileLength,
     compression_ratio: ratioOf(counts.originalSize, archive.fileLength),
@@ -113,9 +113,10 @@ async function blocksOf(archive: Archive): Promise<BlockRef[]> {
 function summaryLines(document: Document): string[] {
   const { chunks, blocks, chunking, entries, index } = document;
   const level = document.level === null ? "" : ` level ${document.level}`;
+  const dictionary = document.has_dictionary ? " with a dictionary" : "";
   const rows: [string, string][] = [
     ["format", `version ${document.version}${document.version === 1 ? "" : `, state ${document.states}`}`],
-    ["compression", `${document.compression}${level}, blocks of ${formatSize(document.block_size)}`],
+    ["compression", `${document.compression}${level}${dictionary}, blocks of ${formatSize(document.block_size)}`],
     [
       "chunking",
       chunking.method === "fixed"

@@ -5,7 +5,6 @@ import { HexzError } from "../../core/errors.ts";
 import type { Calling, CommandSpec } from "../catalogue.ts";
 import { inputExitCode, inputsOf, withInputOptions } from "../input-options.ts";
 import { refuseUrl } from "../open.ts";
-import { LATER_WRITING, refuseLater } from "../options.ts";
 import { withCodingOptions, withOutputOptions, writeArchive } from "../writing-options.ts";
 
 function define() {
@@ -21,7 +20,6 @@ function define() {
       ),
     );
   const command = withOutputOptions(withCodingOptions(withInputOptions(pack)));
-  refuseLater(command, LATER_WRITING);
   return command;
 }
 

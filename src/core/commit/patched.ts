@@ -49,6 +49,7 @@ export function patchedSource(base: CopySource, patch: Patch, digestOf: DigestOf
     },
     isStored: ({ archive }) => archive !== NOWHERE,
     stored: (block) => base.stored(block),
+    dictionary: (block) => base.dictionary(block),
     async chunk(block, offset, length, digest) {
       if (block.archive !== NOWHERE) return base.chunk(block, offset, length, digest);
       const bytes = await content.read(block.offset, block.offset + length);

@@ -59,8 +59,6 @@ export interface IndexLeaf {
   readonly blocks: readonly BlockRef[];
 }
 
-/** The codec that needs a dictionary. */
-const ZSTD_DICTIONARY = 3;
 const FLAG_PARENT = 0x10;
 const FLAG_DICTIONARY = 0x20;
 const FLAG_FILTER = 0x40;
@@ -165,12 +163,12 @@ function decodeBlock(reader: ByteReader, ends: Map<number, number>, names: Block
     throw reader.fail(`a block needs dictionary ${dictionary} of ${names.dictionaries}`);
   }
   if (head & FLAG_FILTER) throw new HexzError("feature_unknown", "a block needs the feature filters");
-  if (codec > ZSTD_DICTIONARY) {
+  if (codec > CODEC.zstdDictionary) {
     throw new HexzError("feature_unknown", `a block has codec ${codec}, which this version does not know`, {
       data: { codec },
     });
   }
-  if ((codec === ZSTD_DICTIONARY) !== (dictionary !== undefined)) {
+  if ((codec === CODEC.zstdDictionary) !== (dictionary !== undefined)) {
     throw reader.fail(`a block of codec ${codec} has ${dictionary === undefined ? "no" : "a"} dictionary`);
   }
   const offset = (ends.get(archive) ?? 0) + reader.svarint();

@@ -115,7 +115,7 @@ const SECTION = {
 
 /** Required features by bit; those in SUPPORTED can be read. */
 const REQUIRED_FEATURES = ["parents", "dictionaries", "filters"] as const;
-const SUPPORTED: readonly string[] = ["parents"];
+const SUPPORTED: readonly string[] = ["parents", "dictionaries"];
 const VERSION = 2;
 const SALT_LENGTH = 32;
 const CHUNKING = ["fixed", "cdc"] as const;
@@ -245,6 +245,9 @@ export function decodeRoot(payload: Uint8Array, name: string): Root {
   const parents = optionally(SECTION.parents, readParents) ?? [];
   const dictionaries = optionally(SECTION.dictionaries, (from) => readDictionaries(from, parents.length)) ?? [];
   if (features % 2 !== Math.min(parents.length, 1)) throw reader.fail("the feature parents does not fit section 6");
+  if (Math.floor(features / 2) % 2 !== Math.min(dictionaries.length, 1)) {
+    throw reader.fail("the feature dictionaries does not fit section 7");
+  }
   return {
     addressSpace,
     state,

@@ -19,6 +19,7 @@ import type { RangeSource } from "../source/source.ts";
 import type { Crew } from "../work/crew.ts";
 import { ArchiveFile } from "./archive-file.ts";
 import { BulkReader, bulkPlan, type Part, type Range } from "./bulk.ts";
+import { Dictionaries } from "./dictionaries.ts";
 import type { Envelope, Unlocking } from "./envelope.ts";
 import { IndexReader } from "./index-reader.ts";
 import { type Io, runAsync } from "./io.ts";
@@ -96,6 +97,7 @@ export class Archive {
   readonly index: Index;
   readonly tree: Tree;
   readonly stores: Stores;
+  readonly dictionaries: Dictionaries;
   readonly random: RandomReader;
   readonly context: PageContext;
   /** Undefined of an archive of format 2. */
@@ -124,7 +126,8 @@ export class Archive {
       this.tree = opened.tree;
       this.stores = opened.stores;
     }
-    this.random = new RandomReader(context, this.index, this.stores, { cacheBytes, verify });
+    this.dictionaries = new Dictionaries(context, opened.root.dictionaries, this.stores);
+    this.random = new RandomReader(context, this, { cacheBytes, verify });
     this.#machinery = machinery;
     this.#signal = signal;
     this.#derivation = options.derivation;
@@ -301,7 +304,7 @@ export class Archive {
 
   /** Reads ranges of the address space in the given order, with all threads; every chunk is verified. */
   async *bulk<R extends Range>(ranges: Iterable<R> | AsyncIterable<R>): AsyncGenerator<Part<R>[]> {
-    const { index, stores } = this;
+    const { index, stores, dictionaries } = this;
     if (this.format1 !== undefined && !(await this.run(hasPlainBlocks(this.format1)))) {
       yield* bulkByPieces(this, ranges);
       return;
@@ -309,14 +312,12 @@ export class Archive {
     const { threads, openCrew } = this.#machinery;
     const roots = (await this.run(stores.all())).map(({ root }) => root);
     const codecs = codecsOf(roots);
-    const plan = bulkPlan(
-      roots.map(({ coding }) => coding),
-      threads,
-    );
+    const codings = roots.map(({ coding }) => coding);
+    const plan = bulkPlan(codings, threads, dictionaries.mostBytes());
     const crew = await openCrew(plan.heapBytes, codecs);
     try {
       for (const codec of codecs) await crew.load(codec);
-      yield* new BulkReader<R>({ index, stores, crew, plan, signal: this.#signal }).read(ranges);
+      yield* new BulkReader<R>({ index, stores, dictionaries, crew, plan, signal: this.#signal }).read(ranges);
     } finally {
       await crew.close();
     }

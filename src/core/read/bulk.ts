@@ -7,6 +7,7 @@ import { HexzError } from "../errors.ts";
 import { type BlockRef, blockKey, type IndexLeaf } from "../format/index-page.ts";
 import type { Coding } from "../format/root.ts";
 import { LZ4_PREFIX_LENGTH } from "../format/v1/stored-block.ts";
+import { LIMITS } from "../limits.ts";
 import { mergeRanges } from "../source/merge.ts";
 import type { RangeSource } from "../source/source.ts";
 import type { Crew } from "../work/crew.ts";
@@ -18,6 +19,8 @@ import {
   setDecodeTask,
   type Task,
 } from "../work/task.ts";
+import { CrewDictionaries } from "./crew-dictionaries.ts";
+import type { Dictionaries } from "./dictionaries.ts";
 import { runAsync } from "./io.ts";
 import { type ChunkPiece, type Piece, piecesOf, sameChunk } from "./locate.ts";
 import type { Index, Stores } from "./parts.ts";
@@ -69,7 +72,7 @@ interface Slot<R extends Range> {
     readonly plainAt: number;
     readonly chunks: ChunkPiece[];
   }[];
-  /** Numbers of blocks whose bytes are not in `stored`, and why. */
+  /** Numbers of blocks whose bytes are not in `stored`, or that lack their dictionary, and why. */
   readonly unreadable: Map<number, HexzError>;
   /** For each block, where its chunks begin in `chunkWords`, counted in chunks. */
   chunkStarts: number[];
@@ -115,20 +118,31 @@ export interface BulkPlan {
   readonly length: number;
   readonly count: number;
   readonly heapBytes: number;
+  /** Of it, for dictionaries. */
+  readonly dictionaryBytes: number;
 }
 
-/** @param codings of the archives whose blocks will be read */
-export function bulkPlan(codings: readonly Coding[], threads: number): BulkPlan {
+/** What an allocation may take beyond its length. */
+const ALIGNMENT = 192;
+
+/**
+ * @param codings of the archives whose blocks will be read
+ * @param dictionaryBytes of all dictionaries that they may need
+ */
+export function bulkPlan(codings: readonly Coding[], threads: number, dictionaryBytes: number): BulkPlan {
   const length = Math.max(MIB, ...codings.flatMap(({ blockSize, sizes }) => [blockSize, sizes.max]));
   const affordable = Math.floor(SLOTS_BYTES / (2 * length));
   const count = threads === 1 ? 1 : Math.max(threads + 1, Math.min(threads + 6, affordable));
   const words = SLOT_BLOCKS * (DECODE_BLOCK_WORDS + 1) + SLOT_CHUNKS * DECODE_CHUNK_WORDS;
-  return { length, count, heapBytes: count * (2 * length + 4 * words + 1024) };
+  const slots = count * (2 * length + 4 * words + 1024);
+  const heapBytes = slots + dictionaryBytes + (dictionaryBytes === 0 ? 0 : LIMITS.dictionaries * ALIGNMENT);
+  return { length, count, heapBytes, dictionaryBytes };
 }
 
 export interface BulkParts {
   readonly index: Index;
   readonly stores: Stores;
+  readonly dictionaries: Dictionaries;
   readonly crew: Crew;
   readonly plan: BulkPlan;
   readonly signal: AbortSignal | undefined;
@@ -139,6 +153,7 @@ export class BulkReader<R extends Range> {
   readonly #length: number;
   readonly #free: Slot<R>[];
   readonly #decoding: Slot<R>[] = [];
+  readonly #dictionaries: CrewDictionaries;
   #leaf: { leaf: IndexLeaf; start: number; end: number } | undefined;
   #lastTurn = performance.now();
   /** The digest of no bytes. */
@@ -146,6 +161,7 @@ export class BulkReader<R extends Range> {
 
   constructor(parts: BulkParts) {
     this.#parts = parts;
+    this.#dictionaries = new CrewDictionaries(parts);
     this.#nothing = digestWith(parts.crew.engine)(new Uint8Array(0));
     const { length, count } = parts.plan;
     this.#length = length;
@@ -287,12 +303,15 @@ export class BulkReader<R extends Range> {
     }
     let chunkAt = 0;
     for (const [number, { block, source, plainAt, chunks }] of slot.blocks.entries()) {
+      const dictionary = block.dictionary === undefined ? undefined : await this.#dictionaries.of(block);
+      if (dictionary instanceof HexzError) slot.unreadable.set(number, dictionary);
       const run = fetched.get(source)!.find(({ start, end }) => start <= block.offset && block.offset < end)!;
       const at = run.address - slot.stored.byteOffset + block.offset - run.start;
       const stored = slot.stored.subarray(at, at + block.storedLength);
       const coded = block.seal === undefined ? stored : this.#unseal(slot, number, stored);
       const words = [block.codec, coded.byteOffset, coded.length, slot.plain.byteOffset + plainAt, block.plainLength];
-      slot.blockWords.set([...words, chunks.length], number * DECODE_BLOCK_WORDS);
+      const place = dictionary instanceof Uint8Array ? [dictionary.byteOffset, dictionary.length] : [0, 0];
+      slot.blockWords.set([...words, chunks.length, ...place], number * DECODE_BLOCK_WORDS);
       slot.chunkStarts.push(chunkAt / DECODE_CHUNK_WORDS);
       for (const { chunkStart, chunkEnd, digest } of chunks) {
         // Where there is no digest, nothing is compared with that of nothing: the block's checksum has to do.

@@ -3,6 +3,7 @@
 
 import { equalBytes } from "../bytes.ts";
 import { HexzError } from "../errors.ts";
+import { checkDictionary } from "../format/dictionary.ts";
 import { decodeEndMark, END_MARK_LENGTH } from "../format/end-mark.ts";
 import { SEGMENT_LENGTH } from "../format/envelope.ts";
 import { HEAD_LENGTH } from "../format/head.ts";
@@ -11,8 +12,9 @@ import { checkPage, PAGE_FRAME_LENGTH, PAGE_KIND, type PageRef, pageEnd } from "
 import { LIMITS } from "../limits.ts";
 import { type ByteRange, mergeRanges } from "../source/merge.ts";
 import type { Archive } from "./archive.ts";
-import type { Findings } from "./findings.ts";
+import { type Findings, noting } from "./findings.ts";
 import type { WalkedPages } from "./page-groups.ts";
+import { readPage } from "./pages.ts";
 import { sameBlock } from "./random.ts";
 import { openSignatures } from "./signatures.ts";
 
@@ -39,6 +41,11 @@ class Copies {
     this.#next++;
   }
 
+  /** Whether that copy is still to come. */
+  expects(ref: PageRef): boolean {
+    return this.#refs.indexOf(ref) >= this.#next;
+  }
+
   get left(): number {
     return this.#refs.length - this.#next;
   }
@@ -59,6 +66,9 @@ export class BodyCheck {
   readonly #archive: Archive;
   readonly #findings: Findings;
   readonly #trees: Copies;
+  readonly #dictionaries: Copies;
+  /** Numbers of the dictionaries that blocks name. */
+  readonly #named = new Set<number>();
   #leaves = new Copies([]);
   #at = HEAD_LENGTH;
   /** By offset: blocks that chunks have not covered yet. As a rule that is one. */
@@ -73,6 +83,7 @@ export class BodyCheck {
     this.#archive = archive;
     this.#findings = findings;
     this.#trees = new Copies(treeLeaves);
+    this.#dictionaries = new Copies(localDictionaries(archive));
     this.#lost = archive.root.previous !== undefined;
   }
 
@@ -100,6 +111,7 @@ export class BodyCheck {
     for (const block of blocks) {
       if (keys.has(blockKey(block))) this.#invalid(`a page of the index lists the block at ${block.offset} twice`);
       keys.add(blockKey(block));
+      if (block.dictionary !== undefined) this.#named.add(block.dictionary);
     }
     for (let number = 0; number < fills.length; number++) {
       if (fills[number]! >= 0) continue;
@@ -122,6 +134,10 @@ export class BodyCheck {
     const { coding } = this.#archive.root;
     const rootOffset = this.#archive.endMark.root.offset;
     const end = block.offset + block.storedLength;
+    const dictionary = block.dictionary === undefined ? undefined : this.#archive.root.dictionaries[block.dictionary];
+    if (dictionary !== undefined && this.#dictionaries.expects(dictionary.ref)) {
+      this.#invalid(`the block at ${block.offset} comes before its dictionary`);
+    }
     if (end > rootOffset) this.#invalid(`the block at ${block.offset} ends at ${end}, behind the root's beginning`);
     const most = Math.max(coding.blockSize, coding.sizes.max);
     if (block.plainLength > most)
@@ -158,11 +174,14 @@ export class BodyCheck {
   async finishBody(end: number): Promise<void> {
     await this.#copies(end);
     if (this.#lost) return;
-    const missing = this.#leaves.left + this.#trees.left;
-    if (missing > 0) this.#invalid(`${missing} leaf pages have no copy between the blocks`);
+    const missing = this.#leaves.left + this.#trees.left + this.#dictionaries.left;
+    if (missing > 0) this.#invalid(`${missing} pages have no copy between the blocks`);
+    for (const number of this.#archive.root.dictionaries.keys()) {
+      if (!this.#named.has(number)) this.#invalid(`no block needs dictionary ${number}`);
+    }
   }
 
-  /** The bytes from the cursor to `limit` are copies of leaf pages. */
+  /** The bytes from the cursor to `limit` are copies of leaf pages and dictionaries. */
   async #copies(limit: number): Promise<void> {
     // What would stand behind the root is told of elsewhere, and may be no place of the file.
     const end = Math.min(limit, this.#archive.endMark.root.offset);
@@ -182,7 +201,7 @@ export class BodyCheck {
     const { source, context } = this.#archive;
     const at = this.#at;
     const damaged: { queue: Copies; length: number; error: HexzError }[] = [];
-    for (const queue of [this.#leaves, this.#trees]) {
+    for (const queue of [this.#leaves, this.#trees, this.#dictionaries]) {
       const { next } = queue;
       const length = PAGE_FRAME_LENGTH + (next?.bodyLength ?? 0);
       if (next === undefined || at + length > end) continue;
@@ -222,6 +241,23 @@ function ownOffset(frame: Uint8Array): number {
   return view.getUint32(8, true) + view.getUint32(12, true) * 2 ** 32;
 }
 
+/** The pages of dictionaries that this file holds. */
+function localDictionaries({ root }: Archive): PageRef[] {
+  return root.dictionaries.filter(({ archive }) => archive === 0).map(({ ref }) => ref);
+}
+
+/** The dictionaries themselves: blocks that need them may not be read. */
+export async function checkDictionaries(archive: Archive, findings: Findings): Promise<void> {
+  const { source, context } = archive;
+  const what = "a dictionary";
+  for (const ref of localDictionaries(archive)) {
+    await noting(findings, "layout", async () => {
+      const dictionary = await archive.run(readPage(context, ref, PAGE_KIND.dictionary, what));
+      checkDictionary(dictionary, `${what} of ${source.name}`);
+    });
+  }
+}
+
 /** The pages of the state's end, one behind the other up to the root. Their bytes are checked where they are decoded. */
 export async function checkStateEnd(
   archive: Archive,
@@ -235,7 +271,7 @@ export async function checkStateEnd(
     return;
   }
   const metadata = root.metadata === undefined ? [] : [root.metadata];
-  const refs = [...tree.refs, ...index.refs, ...metadata, endMark.root];
+  const refs = [...tree.refs, ...index.refs, ...localDictionaries(archive), ...metadata, endMark.root];
   // Where the root is the only page, padding may begin right behind the body.
   const start = refs.length === 1 && envelope !== undefined ? body.end : refs[0]!.offset;
   await body.finishBody(Math.max(start, body.end));

@@ -11,7 +11,7 @@ import type { Archive } from "./archive.ts";
 import { type ContentOptions, checkContent } from "./check-content.ts";
 import { checkEnvelope } from "./check-envelope.ts";
 import { checkIndex } from "./check-index.ts";
-import { BodyCheck, checkEnd, checkStateEnd } from "./check-layout.ts";
+import { BodyCheck, checkDictionaries, checkEnd, checkStateEnd } from "./check-layout.ts";
 import { checkTree, walkTree } from "./check-tree.ts";
 import { piecesOfContainer } from "./container.ts";
 import { Findings, noting, type Problem } from "./findings.ts";
@@ -50,6 +50,7 @@ export async function checkArchive(archive: Archive, options: CheckOptions = {})
   if (!tree.complete) body.loseTrack();
   const index = await checkIndex(archive, findings, body);
   await checkStateEnd(archive, findings, { index, tree, body });
+  await checkDictionaries(archive, findings);
   await checkEnd(archive, findings);
   checkEnvelope(archive, findings);
   const metadata = await noting(findings, "metadata", () => archive.metadata());

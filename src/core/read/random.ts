@@ -6,6 +6,7 @@ import { HexzError } from "../errors.ts";
 import { type BlockRef, blockKey } from "../format/index-page.ts";
 import { mergeRanges } from "../source/merge.ts";
 import { Cache } from "./cache.ts";
+import type { Dictionaries } from "./dictionaries.ts";
 import type { Io } from "./io.ts";
 import { type ChunkPiece, locate, type Plan, sameChunk } from "./locate.ts";
 import type { PageContext } from "./pages.ts";
@@ -78,15 +79,21 @@ export class RandomReader {
   readonly #context: PageContext;
   readonly #index: Index;
   readonly #stores: Stores;
+  readonly #dictionaries: Dictionaries;
   readonly #options: RandomOptions;
   readonly #blocks: Cache<number | string, PlainBlock>;
   readonly #spare: Uint8Array[] = [];
   readonly #stored = new Uint8Array(STORED_BUFFER);
 
-  constructor(context: PageContext, index: Index, stores: Stores, options: RandomOptions) {
+  constructor(
+    context: PageContext,
+    parts: { index: Index; stores: Stores; dictionaries: Dictionaries },
+    options: RandomOptions,
+  ) {
     this.#context = context;
-    this.#index = index;
-    this.#stores = stores;
+    this.#index = parts.index;
+    this.#stores = parts.stores;
+    this.#dictionaries = parts.dictionaries;
     this.#options = options;
     this.#blocks = new Cache(options.cacheBytes, ({ bytes }) => {
       if (this.#spare.length < SPARE_BUFFERS) this.#spare.push(bytes);
@@ -152,19 +159,22 @@ export class RandomReader {
   *#fetch(store: BlockStore, missing: Plan["blocks"], out: Uint8Array, base: number): Io<void> {
     const { source } = store;
     for (const { block } of missing) checkBlockPlace(block, source.size, source.name);
+    const dictionaries: (Uint8Array | undefined)[] = [];
+    for (const { block } of missing) dictionaries.push(yield* this.#dictionaries.of(block));
     const places = missing.map(({ block }) => ({ start: block.offset, end: block.offset + block.storedLength }));
     const ranges = mergeRanges(places, source.gap ?? 0, LONGEST_REQUEST);
     const single = ranges.length === 1 && ranges[0]!.end - ranges[0]!.start <= STORED_BUFFER;
     const fetched = yield ranges.map(({ start, end }) =>
       single ? { source, start, end, into: this.#stored.subarray(0, end - start) } : { source, start, end },
     );
-    for (const { block, pieces } of missing) {
+    for (const [number, { block, pieces }] of missing.entries()) {
       const at = ranges.findIndex(({ start, end }) => start <= block.offset && block.offset < end);
       const from = block.offset - ranges[at]!.start;
       const stored = fetched[at]!.subarray(from, from + block.storedLength);
+      const dictionary = dictionaries[number];
       const plain =
         store.decode === undefined
-          ? this.#decode(source.name, block, stored, lengthFor(pieces))
+          ? this.#decode(source.name, { block, stored, dictionary }, lengthFor(pieces))
           : yield* this.#decodeBy(store, block, stored);
       this.#slice(source.name, plain, pieces, out, base);
       this.#blocks.set(blockKey(block), plain, plain.bytes.length);
@@ -172,7 +182,11 @@ export class RandomReader {
   }
 
   /** @param needed bytes of the block; when nothing is verified, no more are decoded where that is quicker */
-  #decode(name: string, block: BlockRef, stored: Uint8Array, needed: number): PlainBlock {
+  #decode(
+    name: string,
+    { block, stored, dictionary }: { block: BlockRef; stored: Uint8Array; dictionary: Uint8Array | undefined },
+    needed: number,
+  ): PlainBlock {
     const { engine } = this.#context;
     const codec = block.codec as CodecId;
     const bytes = this.#buffer(block.plainLength);
@@ -182,7 +196,7 @@ export class RandomReader {
         const front = engine.decodeFront?.(codec, stored, bytes.subarray(0, needed));
         if (front === true) return { block, bytes, length: needed, verified };
       }
-      engine.decode(codec, stored, bytes.subarray(0, block.plainLength));
+      engine.decode(codec, stored, bytes.subarray(0, block.plainLength), dictionary);
     } catch (cause) {
       throw damagedBlock(name, block, cause);
     }

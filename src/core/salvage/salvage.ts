@@ -147,6 +147,7 @@ async function copyLeft(work: Work, inventory: Inventory, openScratch: () => Scr
       chunk: (block, offset, length, digest) =>
         archive.run(archive.random.chunk(block, offset, offset + length, digest)),
       stored: (block) => archive.run(archive.random.stored(block)),
+      dictionary: async (block) => (await archive.run(archive.dictionaries.of(block)))!,
       isBorder: (address) => plan.isBorder(address),
     },
     sink,

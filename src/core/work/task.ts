@@ -80,10 +80,31 @@ function digestChunk(engine: Engine, bytes: Uint8Array, digest: Uint8Array, zero
   return fill;
 }
 
+/** The same object for the same place: engines know by it what they have prepared. Memory is never given back. */
+const dictionaries = new WeakMap<ArrayBufferLike, Map<number, Uint8Array>>();
+
+/** @param length 0: no dictionary */
+function dictionaryIn(buffer: ArrayBufferLike, address: number, length: number): Uint8Array | undefined {
+  if (length === 0) return undefined;
+  let known = dictionaries.get(buffer);
+  if (known === undefined) {
+    known = new Map();
+    dictionaries.set(buffer, known);
+  }
+  let dictionary = known.get(address);
+  if (dictionary === undefined) {
+    dictionary = new Uint8Array(buffer, address, length);
+    known.set(address, dictionary);
+  }
+  return dictionary;
+}
+
 /** Blocks to encode: for each the number of parts, then address and length of every part. Results replace nothing. */
 export interface EncodeWork {
   readonly codec: CodecId;
   readonly level: number;
+  /** In the engines' memory. */
+  readonly dictionary?: Uint8Array | undefined;
   readonly blockCount: number;
   readonly parts: Uint32Array;
   /** Coded blocks go here, one after the other. */
@@ -93,23 +114,16 @@ export interface EncodeWork {
 }
 
 export function setEncodeTask(task: Task, work: EncodeWork): void {
-  const { codec, level, blockCount, parts, out, results } = work;
-  setTask(
-    task,
-    KIND.encode,
-    codec,
-    level,
-    blockCount,
-    parts.byteOffset,
-    out.byteOffset,
-    out.length,
-    results.byteOffset,
-  );
+  const { codec, level, blockCount, parts, out, results, dictionary } = work;
+  const places = [parts.byteOffset, out.byteOffset, out.length, results.byteOffset];
+  setTask(task, KIND.encode, codec, level, blockCount, ...places, dictionary?.byteOffset ?? 0, dictionary?.length ?? 0);
 }
 
 function runEncode({ engine, gather }: Workspace, words: number[]): void {
-  const [codec, level, blockCount, partsAt, outAt, outLength, resultsAt] = words as [
+  const [codec, level, blockCount, partsAt, outAt, outLength, resultsAt, dictionaryAt, dictionaryLength] = words as [
     CodecId,
+    number,
+    number,
     number,
     number,
     number,
@@ -118,6 +132,7 @@ function runEncode({ engine, gather }: Workspace, words: number[]): void {
     number,
   ];
   const { buffer } = engine.memory;
+  const dictionary = dictionaryIn(buffer, dictionaryAt, dictionaryLength);
   const memory = new Uint8Array(buffer);
   const parts = new Uint32Array(buffer, partsAt);
   const results = new Uint32Array(buffer, resultsAt, blockCount * 2);
@@ -140,7 +155,8 @@ function runEncode({ engine, gather }: Workspace, words: number[]): void {
     }
     // Coded means smaller than plain; otherwise the block is stored.
     const room = memory.subarray(at, Math.min(at + plain.length - 1, end));
-    const length = codec === CODEC.stored || plain.length < 2 ? 0 : engine.encode(codec, level, plain, room);
+    const length =
+      codec === CODEC.stored || plain.length < 2 ? 0 : engine.encode(codec, level, plain, room, dictionary);
     if (length === 0) memory.set(plain, at);
     results[number * 2] = length === 0 ? CODEC.stored : codec;
     results[number * 2 + 1] = length === 0 ? plain.length : length;
@@ -187,14 +203,17 @@ function runEncodeFormat1({ engine }: Workspace, words: number[]): void {
 }
 
 /** Words of a block to decode, and of a chunk to verify in it. */
-export const DECODE_BLOCK_WORDS = 6;
+export const DECODE_BLOCK_WORDS = 8;
 export const DECODE_CHUNK_WORDS = 10;
 /** Results: in a block's word of `results`, and in the first word of each chunk that has another digest. */
 export const DECODE_RESULT = { good: 0, badBlock: 1, badChunk: 0xffff_ffff } as const;
 
 export interface DecodeWork {
   readonly blockCount: number;
-  /** For each block: codec, address and length stored, address and length plain, number of chunks to verify. */
+  /**
+   * For each block: codec, address and length stored, address and length plain, number of chunks to verify, address and
+   * length of its dictionary (0: none).
+   */
   readonly blocks: Uint32Array;
   /** For each chunk, block by block: offset in the block, length, the digest's 8 words. */
   readonly chunks: Uint32Array;
@@ -219,7 +238,9 @@ function runDecode({ engine }: Workspace, [blockCount, blocksAt, chunksAt, resul
     const at = number * DECODE_BLOCK_WORDS;
     const plain = new Uint8Array(buffer, blocks[at + 3]!, blocks[at + 4]!);
     let result: number = DECODE_RESULT.good;
-    if (!decodes(engine, blocks[at]! as CodecId, new Uint8Array(buffer, blocks[at + 1]!, blocks[at + 2]!), plain)) {
+    const stored = new Uint8Array(buffer, blocks[at + 1]!, blocks[at + 2]!);
+    const dictionary = dictionaryIn(buffer, blocks[at + 6]!, blocks[at + 7]!);
+    if (!decodes(engine, blocks[at]! as CodecId, stored, plain, dictionary)) {
       result = DECODE_RESULT.badBlock;
     }
     for (let chunk = 0; chunk < blocks[at + 5]!; chunk++, chunkAt += DECODE_CHUNK_WORDS) {
@@ -234,9 +255,15 @@ function runDecode({ engine }: Workspace, [blockCount, blocksAt, chunksAt, resul
   }
 }
 
-function decodes(engine: Engine, codec: CodecId, stored: Uint8Array, plain: Uint8Array): boolean {
+function decodes(
+  engine: Engine,
+  codec: CodecId,
+  stored: Uint8Array,
+  plain: Uint8Array,
+  dictionary: Uint8Array | undefined,
+): boolean {
   try {
-    engine.decode(codec, stored, plain);
+    engine.decode(codec, stored, plain, dictionary);
     return true;
   } catch (error) {
     if (error instanceof HexzError) return false;

@@ -87,7 +87,7 @@ export async function loadReferences(
     let number = originNumbers.get(key);
     if (number === undefined) {
       const page = dictionary === undefined ? undefined : dictionaries[dictionary]!.ref;
-      number = origins.add(parents[archive - 1], page);
+      number = origins.add(parents[archive - 1]!, page);
       originNumbers.set(key, number);
     }
     return number;

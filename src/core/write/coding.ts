@@ -2,8 +2,10 @@
 
 import { CODEC, type CodecId } from "../engine.ts";
 import { HexzError } from "../errors.ts";
+import { checkDictionary, DICTIONARY_MOST } from "../format/dictionary.ts";
 import type { Coding } from "../format/root.ts";
 import { LIMITS } from "../limits.ts";
+import { isZstd } from "../zstd.ts";
 import type { Base } from "./bases.ts";
 
 export type Compression = "lz4" | "zstd" | "none";
@@ -14,6 +16,8 @@ export interface CodingOptions {
   readonly compression?: Compression;
   /** Zstandard's, 1 to 19; default 3. */
   readonly level?: number;
+  /** A Zstandard dictionary with an id, for all blocks; with zstd only. */
+  readonly dictionary?: Uint8Array;
   /** Content-defined (the default), or cuts at multiples of the block size. */
   readonly chunking?: "cdc" | "fixed";
   /** Plain bytes that are coded together, 4 KiB to 16 MiB; default 64 KiB. */
@@ -48,19 +52,30 @@ export function withChunkingOf<Options extends CodingOptions>(
   return { ...same, minChunk: sizes.min, avgChunk: sizes.avg, maxChunk: sizes.max };
 }
 
+function codecOf({ compression = "lz4", dictionary }: CodingOptions): CodecId | undefined {
+  const codec: CodecId | undefined = CODECS[compression];
+  if (dictionary === undefined) return codec;
+  if (codec !== CODEC.zstd) throw new HexzError("usage", "a dictionary is for zstd only");
+  if (dictionary.length > DICTIONARY_MOST) {
+    throw new HexzError("usage", `the dictionary has ${dictionary.length} bytes, over ${DICTIONARY_MOST}`);
+  }
+  checkDictionary(dictionary, "the dictionary");
+  return CODEC.zstdDictionary;
+}
+
 /** @throws HexzError `usage` naming the option that cannot be */
 export function resolveCoding(wishes: CodingOptions & { readonly bases?: readonly Base[] }, encoder: string): Coding {
   const [first] = wishes.bases ?? [];
   const options = first === undefined ? wishes : withChunkingOf(first.root.coding, wishes);
-  const codec = CODECS[options.compression ?? "lz4"];
+  const codec = codecOf(options);
   if (codec === undefined) {
     throw new HexzError("usage", `the compression is "${options.compression}"; it must be lz4, zstd or none`);
   }
-  if (options.level !== undefined && codec !== CODEC.zstd) {
+  if (options.level !== undefined && !isZstd(codec)) {
     throw new HexzError("usage", "a level is for zstd only");
   }
-  const level = codec === CODEC.zstd ? (options.level ?? 3) : 0;
-  if (codec === CODEC.zstd) checkRange("the level", level, 1, LEVEL_MAX);
+  const level = isZstd(codec) ? (options.level ?? 3) : 0;
+  if (isZstd(codec)) checkRange("the level", level, 1, LEVEL_MAX);
   const blockSize = options.blockSize ?? 64 * KIB;
   checkRange("the block size", blockSize, LIMITS.blockSizeMin, LIMITS.blockSizeMax);
   const chunking = options.chunking ?? "cdc";

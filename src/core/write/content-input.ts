@@ -7,6 +7,8 @@ export interface ContentInput {
   readonly name: string;
   /** Length in bytes, where it is known before reading; `read` and `skip` together never give more. */
   readonly size: number | undefined;
+  /** Whether `skip` may go over what is no hole. */
+  readonly seekable?: boolean;
   /** Whether the file has holes; known after opening. */
   readonly sparse?: boolean;
   /**
@@ -17,7 +19,7 @@ export interface ContentInput {
   read(into: Uint8Array): number | Promise<number>;
   /** How many bytes from here on are a hole, that is zero without reading; 0 when none or not known. Moves nothing. */
   hole?(): number;
-  /** Moves over `length` bytes of what `hole` told. */
+  /** Moves over `length` bytes of what `hole` told; of anything where it is `seekable`. */
   skip?(length: number): void;
   /**
    * Bytes from here to the next border, more than 0: there a part of the content begins or ends that must be chunked as

@@ -5,7 +5,7 @@
 
 import type { Signer } from "../crypto/ed25519.ts";
 import { type DigestOf, digestWith } from "../digest.ts";
-import type { Engine } from "../engine.ts";
+import type { CodecId, Engine } from "../engine.ts";
 import type { Entry } from "../format/entry.ts";
 import { encodeHead } from "../format/head.ts";
 import type { BlockRef, IndexLeaf } from "../format/index-page.ts";
@@ -16,6 +16,7 @@ import { ChunkSet } from "./chunk-set.ts";
 import type { Location } from "./dedup.ts";
 import { IndexWriter } from "./index-writer.ts";
 import type { CodedBlock } from "./layout.ts";
+import { OwnDictionaries } from "./own-dictionaries.ts";
 import { Recoder } from "./recoder.ts";
 import type { Scratch } from "./scratch.ts";
 import type { Sink } from "./sink.ts";
@@ -41,6 +42,8 @@ export interface CopySource {
   isStored(block: BlockRef): boolean;
   /** A block as it is stored. */
   stored(block: BlockRef): Promise<Uint8Array>;
+  /** The dictionary of a block that needs one. */
+  dictionary(block: BlockRef): Promise<Uint8Array>;
 }
 
 export interface CopyOptions {
@@ -94,6 +97,9 @@ class Copier {
   readonly #totals = new Totals();
   readonly #sketch = new SketchBuilder();
   readonly #recoder: Recoder;
+  readonly #dictionaries: OwnDictionaries;
+  /** Of the source's dictionaries, by number: the origin of the blocks that were copied with it. */
+  readonly #dictionaryOrigins = new Map<number, number>();
   readonly #sourceBlocks = new SourceBlocks();
   /** Chunks below this number are those of bases. */
   readonly #basesCount: number;
@@ -121,8 +127,10 @@ class Copier {
     const { coding } = source.root;
     this.#longestBlock = coding.blockSize;
     const parts = { engine, digestOf: this.#digestOf, appender: this.#appender };
-    const { blocks } = known;
-    this.#index = new IndexWriter({ ...parts, blocks, totals: this.#totals, scratch: openScratch() });
+    const { blocks, origins } = known;
+    this.#dictionaries = new OwnDictionaries({ ...parts, origins });
+    const dictionaries = this.#dictionaries;
+    this.#index = new IndexWriter({ ...parts, blocks, dictionaries, totals: this.#totals, scratch: openScratch() });
     this.#tree = new TreeWriter({ ...parts, index: this.#index, scratch: openScratch() });
     this.#recoder = new Recoder(engine, coding, (block) => this.#append(block));
   }
@@ -131,7 +139,7 @@ class Copier {
     const { root } = this.#source;
     try {
       for await (const leaf of this.#source.leaves()) this.#survey(leaf);
-      await this.#engine.load(root.coding.codec as 0 | 1 | 2);
+      await this.#engine.load(root.coding.codec as CodecId);
       this.#appender.append(encodeHead("plain", this.#digestOf));
       for await (const leaf of this.#source.leaves()) await this.#leaf(leaf);
       this.#recoder.close();
@@ -201,9 +209,7 @@ class Copier {
     const { block, offset, sourceBlock } = from;
     const plain = await this.#source.chunk(block, offset, length, digest);
     const { blocks } = this.#known;
-    // A dictionary would have to come along.
-    const mayStay = block.dictionary === undefined && this.#source.isStored(block);
-    if (!mayStay || !this.#sourceBlocks.isWhole(sourceBlock, block)) {
+    if (!this.#source.isStored(block) || !this.#sourceBlocks.isWhole(sourceBlock, block)) {
       const location = this.#recoder.add(plain, () => blocks.count);
       await this.#appender.flush();
       return location;
@@ -213,13 +219,26 @@ class Copier {
       this.#recoder.close();
       copy = blocks.count;
       const stored = await this.#source.stored(block);
-      this.#append({ codec: block.codec, stored, plainLength: block.plainLength });
+      const origin = await this.#originOf(block);
+      this.#append({ codec: block.codec, stored, plainLength: block.plainLength, origin });
       await this.#appender.flush();
       this.#sourceBlocks.setCopy(sourceBlock, copy);
       this.#copied.count++;
       this.#copied.storedBytes += stored.length;
     }
     return { block: copy, offset };
+  }
+
+  /** The dictionary comes along. */
+  async #originOf(block: BlockRef): Promise<number> {
+    const { dictionary } = block;
+    if (dictionary === undefined) return 0;
+    let origin = this.#dictionaryOrigins.get(dictionary);
+    if (origin === undefined) {
+      origin = this.#dictionaries.add(await this.#source.dictionary(block));
+      this.#dictionaryOrigins.set(dictionary, origin);
+    }
+    return origin;
   }
 
   #append(block: CodedBlock): void {
@@ -239,6 +258,7 @@ class Copier {
       tree: this.#tree,
       totals: this.#totals,
       origins: this.#known.origins,
+      dictionaries: this.#dictionaries,
       sketch: this.#sketch,
       streams: root.streams,
       // Blocks of parents may be longer than those of the child were.

@@ -21,6 +21,8 @@ export interface SharedParts {
   readonly crew: Crew;
   readonly coding: Coding;
   readonly totals: Totals;
+  /** For all blocks. */
+  readonly dictionary?: Uint8Array | undefined;
   readonly signers: readonly Signer[];
 }
 
@@ -38,6 +40,8 @@ export interface FormatWriter {
   readonly dedup: DedupTable | undefined;
   /** Number of the first block. */
   readonly firstBlock: number;
+  /** What blocks are coded with, in the memory of the crew, and the origin that it gives them. */
+  readonly dictionary?: { readonly bytes: Uint8Array; readonly origin: number } | undefined;
   readonly layout: Layout;
   /** What follows belongs to this stream, or to none. Called in the order of the input. */
   stream?(name: Stream["name"] | undefined): void;

@@ -9,6 +9,7 @@ import type { KnownChunks } from "./bases.ts";
 import type { DedupTable } from "./dedup.ts";
 import type { Ending, FormatWriter, SharedParts } from "./format-writer.ts";
 import { IndexWriter } from "./index-writer.ts";
+import { OwnDictionaries } from "./own-dictionaries.ts";
 import type { OpenScratch } from "./scratch.ts";
 import { finishState, type WrittenArchive } from "./state-end.ts";
 import { TreeWriter } from "./tree-writer.ts";
@@ -17,7 +18,9 @@ export class Format2Writer implements FormatWriter {
   readonly format = 2;
   readonly dedup: DedupTable;
   readonly firstBlock: number;
+  readonly dictionary: { readonly bytes: Uint8Array; readonly origin: number } | undefined;
   readonly layout: IndexWriter;
+  readonly #dictionaries: OwnDictionaries;
   readonly #parts: SharedParts;
   readonly #known: KnownChunks;
   readonly #digestOf: DigestOf;
@@ -32,7 +35,15 @@ export class Format2Writer implements FormatWriter {
     this.firstBlock = known.blocks.count;
     this.#digestOf = digestWith(engine);
     const writing = { engine, digestOf: this.#digestOf, appender };
-    this.layout = new IndexWriter({ ...writing, blocks: known.blocks, totals, scratch: openScratch() });
+    this.#dictionaries = new OwnDictionaries({ ...writing, origins: known.origins });
+    if (parts.dictionary !== undefined) {
+      // Where the threads see it.
+      const bytes = engine.allocate(parts.dictionary.length);
+      bytes.set(parts.dictionary);
+      this.dictionary = { bytes, origin: this.#dictionaries.add(bytes) };
+    }
+    const dictionaries = this.#dictionaries;
+    this.layout = new IndexWriter({ ...writing, blocks: known.blocks, dictionaries, totals, scratch: openScratch() });
     this.#tree = new TreeWriter({ ...writing, index: this.layout, scratch: openScratch() });
     appender.append(encodeHead("plain", this.#digestOf));
   }
@@ -52,6 +63,7 @@ export class Format2Writer implements FormatWriter {
       tree: this.#tree,
       totals,
       origins: this.#known.origins,
+      dictionaries: this.#dictionaries,
       coding,
       signers,
       metadata: containers.length === 0 ? metadata : { ...metadata, containers: containersJson(containers) },

@@ -12,6 +12,7 @@ import { BatchedHasher } from "./batched-hasher.ts";
 import type { BlockTable } from "./block-table.ts";
 import type { CodedBlock, Layout } from "./layout.ts";
 import { appendPage, buildTop, LeafPages } from "./leaf-pages.ts";
+import type { OwnDictionaries } from "./own-dictionaries.ts";
 import type { Scratch } from "./scratch.ts";
 import type { Totals } from "./totals.ts";
 
@@ -51,6 +52,7 @@ export class IndexWriter implements Layout {
   readonly #digestOf: DigestOf;
   readonly #appender: Appender;
   readonly #blocks: BlockTable;
+  readonly #dictionaries: OwnDictionaries;
   readonly #leaves: LeafPages<number>;
   readonly #totals: Totals;
   /** Of all records, for the content id. */
@@ -71,6 +73,7 @@ export class IndexWriter implements Layout {
     digestOf: DigestOf;
     appender: Appender;
     blocks: BlockTable;
+    dictionaries: OwnDictionaries;
     totals: Totals;
     scratch: Scratch;
   }) {
@@ -78,6 +81,7 @@ export class IndexWriter implements Layout {
     this.#digestOf = parts.digestOf;
     this.#appender = parts.appender;
     this.#blocks = parts.blocks;
+    this.#dictionaries = parts.dictionaries;
     this.#leaves = new LeafPages(parts.scratch, parts.digestOf);
     this.#totals = parts.totals;
     this.#hasher = new BatchedHasher(parts.engine.createHasher());
@@ -129,10 +133,11 @@ export class IndexWriter implements Layout {
     while (this.#marks.length > 0 && this.#marks[0]!.address <= this.#drained) this.#marks.shift()!.action();
   }
 
-  block({ codec, stored, plainLength }: CodedBlock): void {
+  block({ codec, stored, plainLength, origin = 0 }: CodedBlock): void {
+    this.#dictionaries.beforeBlock(origin);
     const offset = this.#appender.position;
     this.#appender.append(stored);
-    this.#blocks.append({ origin: 0, codec, offset, storedLength: stored.length, plainLength });
+    this.#blocks.append({ origin, codec, offset, storedLength: stored.length, plainLength });
     this.#totals.block(codec, stored.length, plainLength);
     this.#drain();
   }

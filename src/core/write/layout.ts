@@ -4,6 +4,8 @@
 /** A block as it is stored. */
 export interface CodedBlock {
   readonly codec: number;
+  /** Where it comes from, as `Origins` counts; absent: this archive, without a dictionary. Format 2 only. */
+  readonly origin?: number;
   /** CRC-32 of `stored`; format 1 only. */
   readonly checksum?: number;
   /** Stays as it is until the appender's next flush. */

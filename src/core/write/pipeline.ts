@@ -2,7 +2,7 @@
 // it in order; digesting and encoding run on any thread, everything else here, in order, so the bytes written do not
 // depend on the number of threads.
 
-import { ZERO_CHUNK } from "../engine.ts";
+import { CODEC, type CodecId, ZERO_CHUNK } from "../engine.ts";
 import type { ContentRange } from "../format/record.ts";
 import type { Coding } from "../format/root.ts";
 import type { Crew } from "../work/crew.ts";
@@ -36,7 +36,7 @@ export interface PipelineParts {
   readonly crew: Crew;
   readonly coding: Coding;
   readonly appender: Appender;
-  readonly format: Pick<FormatWriter, "format" | "dedup" | "firstBlock" | "layout">;
+  readonly format: Pick<FormatWriter, "format" | "dedup" | "dictionary" | "firstBlock" | "layout">;
   readonly totals: Totals;
   readonly signal: AbortSignal | undefined;
   readonly onProgress: ((bytes: number) => void) | undefined;
@@ -293,24 +293,26 @@ export class Pipeline {
 
   #encode(slot: Slot): void {
     const { coding, crew } = this.#parts;
-    const { format } = this.#parts.format;
+    const { format, dictionary } = this.#parts.format;
     const { parts, out, results } = slot;
     const work = { level: coding.level, blockCount: slot.plainLengths.length, parts, out, results };
     if (format === 1) setEncodeFormat1Task(slot.encodeTask, { ...work, codec: coding.codec as 1 | 2 });
-    else setEncodeTask(slot.encodeTask, { ...work, codec: coding.codec as 0 | 1 | 2 });
+    else setEncodeTask(slot.encodeTask, { ...work, codec: coding.codec as CodecId, dictionary: dictionary?.bytes });
     crew.start(slot.encodeTask);
     this.#encoding.push(slot);
   }
 
   async #append(slot: Slot): Promise<void> {
     const { appender, coding } = this.#parts;
-    const { format, layout } = this.#parts.format;
+    const { format, layout, dictionary } = this.#parts.format;
     let at = 0;
     for (let number = 0; number < slot.plainLengths.length; number++) {
       const result = slot.results[number * 2]!;
       const stored = slot.out.subarray(at, at + slot.results[number * 2 + 1]!);
       const block = { stored, plainLength: slot.plainLengths[number]! };
-      layout.block(format === 1 ? { ...block, codec: coding.codec, checksum: result } : { ...block, codec: result });
+      if (format === 1) layout.block({ ...block, codec: coding.codec, checksum: result });
+      else if (result === CODEC.zstdDictionary) layout.block({ ...block, codec: result, origin: dictionary!.origin });
+      else layout.block({ ...block, codec: result });
       at += stored.length;
     }
     await appender.flush();

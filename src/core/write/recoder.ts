@@ -1,7 +1,8 @@
 // Codes chunks that come one by one into blocks, on one thread: for the few that cannot stay in the blocks they were in.
 
-import { CODEC, type Engine } from "../engine.ts";
+import { CODEC, type CodecId, type Engine } from "../engine.ts";
 import type { Coding } from "../format/root.ts";
+import { isZstd } from "../zstd.ts";
 import type { Location } from "./dedup.ts";
 import type { CodedBlock } from "./layout.ts";
 
@@ -36,8 +37,10 @@ export class Recoder {
     if (this.#length === 0) return;
     const plain = this.#plain.subarray(0, this.#length);
     const out = new Uint8Array(plain.length);
-    const { codec, level } = this.#coding;
-    const length = codec === CODEC.stored ? 0 : this.#engine.encode(codec as 1 | 2, level, plain, out);
+    const { level } = this.#coding;
+    // A dictionary is for blocks like those that it was made from.
+    const codec = isZstd(this.#coding.codec) ? CODEC.zstd : (this.#coding.codec as CodecId);
+    const length = codec === CODEC.stored ? 0 : this.#engine.encode(codec, level, plain, out);
     const isSmaller = length > 0 && length < plain.length;
     this.#length = 0;
     this.#append({

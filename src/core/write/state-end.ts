@@ -22,6 +22,7 @@ import type { Appender } from "./appender.ts";
 import type { IndexWriter } from "./index-writer.ts";
 import { appendPage } from "./leaf-pages.ts";
 import type { Origins } from "./origins.ts";
+import type { OwnDictionaries } from "./own-dictionaries.ts";
 import { padBefore } from "./padding.ts";
 import type { Sink } from "./sink.ts";
 import type { SketchBuilder } from "./sketch.ts";
@@ -49,6 +50,7 @@ export interface StateParts {
   readonly tree: TreeWriter;
   readonly totals: Totals;
   readonly origins: Origins;
+  readonly dictionaries: OwnDictionaries;
   readonly sketch: SketchBuilder;
   readonly streams: readonly Stream[];
   readonly coding: Coding;
@@ -106,6 +108,7 @@ export async function finishState(parts: StateParts, sink: Sink): Promise<Writte
   if (parts.expectedContentId !== undefined && !equalBytes(contentId, parts.expectedContentId)) {
     throw new HexzError("invalid", "the content does not have the content id that its root says");
   }
+  parts.dictionaries.finish();
   const json = parts.metadata && new TextEncoder().encode(JSON.stringify(parts.metadata));
   const metadata = json && appendPage(appender, encodePageBody(PAGE_KIND.metadata, json, engine, digestOf), digestOf);
   const counts = totals.counts();

@@ -2,6 +2,7 @@
 // (docs/format.md, "The writer's order").
 
 import type { Signer } from "../crypto/ed25519.ts";
+import type { CodecId } from "../engine.ts";
 import { HexzError, type Warning } from "../errors.ts";
 import { type Container, contentIn } from "../format/containers.ts";
 import type { Entry } from "../format/entry.ts";
@@ -46,6 +47,12 @@ export interface WriterOptions extends CodingOptions {
   /** Writes an archive of format 1, whose bases are its own. */
   readonly format1?: Format1Options;
 }
+
+/** What a source of contents and entries needs of the writer. */
+export type ContentSink = Pick<
+  ArchiveWriter,
+  "address" | "addStream" | "addFile" | "addContent" | "addContainer" | "addEntry" | "addMetadata" | "hasLinkTarget"
+>;
 
 /** Entries after which pages that they have filled are written. */
 const FLUSH_ENTRIES = 4096;
@@ -96,14 +103,14 @@ export class ArchiveWriter {
     openScratch: OpenScratch = createMemoryScratch,
   ): Promise<ArchiveWriter> {
     const coding = resolveCoding(options, crew.engine.description);
-    const { signers = [] } = options;
-    const parts = { sink, crew, coding, appender: new Appender(sink), totals: new Totals(), signers };
+    const { signers = [], dictionary } = options;
+    const parts = { sink, crew, coding, appender: new Appender(sink), totals: new Totals(), dictionary, signers };
     const format =
       options.format1 === undefined
         ? new Format2Writer(parts, await loadBases(options.bases ?? [], sink), openScratch)
         : await createFormat1Writer(parts, options.format1);
     const writer = new ArchiveWriter(parts, options, format, openScratch);
-    await crew.load(coding.codec as 0 | 1 | 2);
+    await crew.load(coding.codec as CodecId);
     return writer;
   }
 

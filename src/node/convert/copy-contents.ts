@@ -9,7 +9,7 @@ import type { Stream } from "../../core/format/root.ts";
 import { LONE_FILE } from "../../core/format/v1/manifest.ts";
 import type { Archive } from "../../core/read/archive.ts";
 import { lastAtMost } from "../../core/read/search.ts";
-import type { ArchiveWriter } from "../../core/write/writer.ts";
+import type { ContentSink } from "../../core/write/writer.ts";
 import type { Warn } from "../make-archive.ts";
 import { archiveInput } from "./archive-input.ts";
 import { endOf, joined, streamsToCopy } from "./copy-ranges.ts";
@@ -28,7 +28,7 @@ export interface Copied {
   readonly computed: ReadonlyMap<string, string>;
 }
 
-export async function copyContents(archive: Archive, writer: ArchiveWriter, warn: Warn): Promise<Copied> {
+export async function copyContents(archive: Archive, writer: ContentSink, warn: Warn): Promise<Copied> {
   const { containers: _, ...metadata } = await archive.metadata();
   const containers = containersOf(await archive.metadata(), archive.source.name);
   if (archive.format1?.manifest?.kind === "directory") {
@@ -119,7 +119,7 @@ function unrestorable({ format, name }: Container): string {
   return `the ${format} "${name}" cannot be restored any more, only what is in it: contents have got other places`;
 }
 
-async function addComputed(archive: Archive, entry: Entry, writer: ArchiveWriter): Promise<string> {
+async function addComputed(archive: Archive, entry: Entry, writer: ContentSink): Promise<string> {
   const file = archive.fileOf(entry);
   const input = archiveInput(archive, file, new Float64Array(0));
   const { computed: _, derived: __, start: ___, ...plain } = entry;

@@ -2,7 +2,7 @@
 
 import type { Archive } from "../../core/read/archive.ts";
 import type { Encryption } from "../../core/write/envelope-sink.ts";
-import type { ArchiveWriter } from "../../core/write/writer.ts";
+import type { ContentSink } from "../../core/write/writer.ts";
 import type { OpenOptions } from "../archive.ts";
 import type { Warn } from "../make-archive.ts";
 
@@ -12,7 +12,7 @@ export const DETECT_LENGTH = 64 * 1024;
 /** What reading a format works with. */
 export interface ImportContext {
   /** Takes entries in any order. */
-  readonly writer: ArchiveWriter;
+  readonly writer: ContentSink;
   /** To be told of what the archive does not hold or cannot keep. */
   readonly warn: Warn;
   /** Told how many bytes of content there will be, where that is known before they are read. */

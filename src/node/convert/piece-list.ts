@@ -3,7 +3,7 @@
 import type { Container } from "../../core/format/containers.ts";
 import { PieceListEncoder } from "../../core/format/pieces.ts";
 import { createContentInput } from "../../core/write/bytes-input.ts";
-import type { ArchiveWriter } from "../../core/write/writer.ts";
+import type { ContentSink } from "../../core/write/writer.ts";
 import { openSpill } from "../spill.ts";
 
 const SPILL_FROM = 64 * 1024;
@@ -21,7 +21,7 @@ export class PieceList {
   }
 
   /** Packs the list and records the container. */
-  async finish(writer: ArchiveWriter, about: Pick<Container, "format" | "name" | "metadata">): Promise<void> {
+  async finish(writer: ContentSink, about: Pick<Container, "format" | "name" | "metadata">): Promise<void> {
     this.flush(1);
     const { start, size } = await writer.addContent(
       createContentInput(this.#scratch.read(), `the pieces of ${about.name}`),

@@ -5,6 +5,7 @@ import type { AskSecrets, Secrets } from "../../crypto/secrets.ts";
 import { HexzError } from "../../errors.ts";
 import type { Root } from "../../format/root.ts";
 import { decodeMetadata, type Manifest } from "../../format/v1/manifest.ts";
+import { Dictionaries } from "../dictionaries.ts";
 import type { Io } from "../io.ts";
 import type { PageContext } from "../pages.ts";
 import { RandomReader } from "../random.ts";
@@ -50,12 +51,13 @@ export function* openParts(opened: Opened1, options: Format1Options): Io<Format1
   const { context, findParent } = options;
   const lineage = new Lineage(opened, context.digestOf, findParent);
   const stores = new Stores1({ ...options, lineage });
+  const dictionaries = new Dictionaries(context, [], stores);
   const readers = new Map<number, RandomReader>();
   const readerOf = (member: Member1): RandomReader => {
     let reader = readers.get(member.number);
     if (reader === undefined) {
       const index = new Index1(member, references);
-      reader = new RandomReader(context, index, stores, { cacheBytes: CACHE_BYTES, verify: true });
+      reader = new RandomReader(context, { index, stores, dictionaries }, { cacheBytes: CACHE_BYTES, verify: true });
       readers.set(member.number, reader);
     }
     return reader;
