@@ -70,8 +70,10 @@ const READER_MEMORY = 1024 * 1024;
  * const file = await archive.file("docs/readme.txt");
  * const first = await file.read(0, 100);
  * ```
+ * What opens an encrypted archive comes as `secrets`: `{ passwords: ["…"] }`, `{ identities: ["AGE-SECRET-KEY-1…"] }`, or a
+ * function that is asked for them when the archive turns out to be encrypted.
  * @throws HexzError `not_an_archive`, `truncated`, `version_unknown`, `feature_unknown`, `damaged`, `invalid`, `untrusted`,
- * `io`
+ * `password_missing`, `password_wrong`, `io`
  */
 export async function openArchive(from: Uint8Array | Blob | RangeSource, options: ReadOptions = {}): Promise<Archive> {
   const source =
@@ -97,6 +99,7 @@ export async function openArchive(from: Uint8Array | Blob | RangeSource, options
  * await writer.addFile({ path: byteStringFromText("a.txt"), type: "file" }, contentOf(bytes));
  * const { id } = await writer.finish();
  * ```
+ * With `encryption: { recipients: ["age1…"] }`, or `passwords`, only they can read it.
  * @throws HexzError `usage` when an option cannot be
  */
 export async function createArchive(sink: Sink, options: CreateOptions = {}): Promise<ArchiveWriter> {

@@ -25,6 +25,8 @@ export type Encryption = (NewKeys | { readonly keys: EnvelopeKeys }) & {
 };
 
 const SALT_LENGTH = 16;
+/** Segments that go to the sink at once. */
+const BATCH = 16;
 const ROOT_SALT_LENGTH = 32;
 
 /** A sink whose archive goes encrypted into `sink`. @throws HexzError `usage` for recipients that cannot be used */
@@ -71,7 +73,8 @@ export function createEnvelopeAppendSink(sink: Sink, { cipher, start, count }: S
 /** Seals whole segments, from a number on, into a sink. What is written must end with a segment. */
 function createSegmentSink(sink: Sink, cipher: SegmentCipher, first: number): Sink {
   const plain = new Uint8Array(SEGMENT_LENGTH);
-  const sealed = new Uint8Array(SEALED_LENGTH);
+  const sealed = new Uint8Array(BATCH * SEALED_LENGTH);
+  let sealedCount = 0;
   let filled = 0;
   let number = first;
   const { sync } = cipher;
@@ -79,7 +82,10 @@ function createSegmentSink(sink: Sink, cipher: SegmentCipher, first: number): Si
   const seal = (segment: Uint8Array): void | Promise<void> => {
     const own = number++;
     if (sync === undefined) return cipher.seal(own, segment).then((bytes) => sink.write(bytes));
-    sync.seal(own, segment, sealed);
+    sync.seal(own, segment, sealed.subarray(sealedCount * SEALED_LENGTH, (sealedCount + 1) * SEALED_LENGTH));
+    sealedCount++;
+    if (sealedCount < BATCH) return;
+    sealedCount = 0;
     return sink.write(sealed);
   };
   const writeSome = (bytes: Uint8Array, start: number): { at: number; pending: void | Promise<void> } => {
@@ -117,9 +123,10 @@ function createSegmentSink(sink: Sink, cipher: SegmentCipher, first: number): Si
       const { at, pending } = writeSome(bytes, 0);
       if (pending !== undefined) return writeSlowly(bytes, at, pending);
     },
-    finish() {
+    async finish() {
       if (filled !== 0) throw new HexzError("io", `what was written to ${sink.name} does not end with a segment`);
-      return sink.finish();
+      if (sealedCount > 0) await sink.write(sealed.subarray(0, sealedCount * SEALED_LENGTH));
+      await sink.finish();
     },
     abort: () => sink.abort(),
   };
