@@ -1,6 +1,6 @@
 // `hexz repair`: what can be saved of a damaged archive, in a new one.
 
-import { Command } from "@commander-js/extra-typings";
+import { Command, Option } from "@commander-js/extra-typings";
 import { hexOf } from "../../core/bytes.ts";
 import { HexzError } from "../../core/errors.ts";
 import type { Salvaged } from "../../core/salvage/work.ts";
@@ -9,7 +9,7 @@ import type { Calling, CommandSpec } from "../catalogue.ts";
 import { asUsage, EXIT } from "../exit-codes.ts";
 import { refuseUrl } from "../open.ts";
 import {
-  BASE,
+  collect,
   ENGINE,
   FORCE,
   JSON_OPTION,
@@ -39,7 +39,12 @@ function define() {
       .argument("<archive>", "the damaged archive, which stays as it is")
       .argument("<output>", "the new archive; - is standard output")
       .option("--keep-partial", "keep files and streams of which a part is lost, with zeros in its place")
-      .addOption(BASE)
+      .addOption(
+        new Option(
+          "--base <archive>",
+          "an archive that may have what is lost: the new one refers to it and its parents; repeatable",
+        ).argParser(collect),
+      )
       .addOption(SIGN)
       .addOption(FORCE)
       .addOption(WORKERS),

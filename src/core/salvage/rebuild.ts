@@ -8,7 +8,7 @@ import { encodeEndMark } from "../format/end-mark.ts";
 import { type IndexChild, IndexLeafBuilder } from "../format/index-page.ts";
 import { encodePageBody, PAGE_KIND, type PageRef } from "../format/page.ts";
 import { comparePaths } from "../format/path.ts";
-import { type Coding, type Counts, encodeRoot, type Root } from "../format/root.ts";
+import { type Coding, encodeRoot, type Root } from "../format/root.ts";
 import type { TreeChild } from "../format/tree-page.ts";
 import { IndexReader, type LeafPlace } from "../read/index-reader.ts";
 import { runAsync } from "../read/io.ts";
@@ -20,6 +20,7 @@ import { resolveCoding } from "../write/coding.ts";
 import { buildIndexTop } from "../write/index-writer.ts";
 import { appendPage } from "../write/leaf-pages.ts";
 import { createMemorySink } from "../write/memory-sink.ts";
+import { Totals } from "../write/totals.ts";
 import { buildTreeTop } from "../write/tree-writer.ts";
 import type { FoundIndexLeaf, FoundTreeLeaf, Inventory } from "./inventory.ts";
 import { joinSources } from "./salvage-source.ts";
@@ -133,19 +134,6 @@ function treeLeavesWithin(leaves: Iterable<FoundTreeLeaf>, { first, until }: Unk
   return chosen;
 }
 
-const NO_COUNTS: Counts = {
-  files: 0,
-  directories: 0,
-  symlinks: 0,
-  other: 0,
-  originalSize: 0,
-  unique: { count: 0, bytes: 0 },
-  duplicate: { count: 0, bytes: 0 },
-  parent: { count: 0, bytes: 0 },
-  fill: { count: 0, bytes: 0 },
-  codecs: [],
-};
-
 /** How blocks are coded, as far as they tell themselves. */
 function codingOf({ blocks }: Inventory): Coding {
   const [codec = CODEC.stored] = [...blocks.codecs].sort((a, b) => b[1] - a[1])[0] ?? [];
@@ -166,7 +154,7 @@ function guessedRoot(inventory: Inventory): Root {
     tree: { depth: 0, pageCount: 0, children: [] },
     streams: [],
     coding: codingOf(inventory),
-    counts: { ...NO_COUNTS, codecs },
+    counts: { ...new Totals().counts(), codecs },
     parents,
     dictionaries: [...dictionaries.values()].slice(0, blocks.dictionaries).map((ref) => ({ archive: 0, ref })),
     metadata: undefined,
