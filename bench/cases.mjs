@@ -1,6 +1,7 @@
 // The measures: which contenders meet on which input, and what is compared, with the least that is asked and the aim.
 import { lstatSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { analyze } from "./analysis.mjs";
 import { peerContenders } from "./contenders.mjs";
 import { openEncrypted, packEncrypted } from "./encryption.mjs";
 import { childImage, commitImage } from "./images.mjs";
@@ -39,6 +40,8 @@ export const CASES = [
   { id: "extract-tree", input: "tree", build: extractTree },
   { id: "random-fixed", input: "tar", build: randomRead },
   { id: "random-cdc", input: "tar", build: randomRead },
+  { id: "analyze-tar", input: "tar", build: analyze },
+  { id: "analyze-image", input: "image", build: analyze },
   { id: "encrypt-pack", input: "tar", build: packEncrypted },
   { id: "encrypt-open", input: "tar", build: openEncrypted },
   { id: "inspect", input: "tar", also: ["image", "random"], build: inspect },

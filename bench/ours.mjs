@@ -48,6 +48,8 @@ export const extractCommand = (engine, archive, destination) => hexz("extract", 
 
 export const commitCommand = (engine, base, overlay, output, ...more) =>
   hexz("commit", engine, base, overlay, output, "--force", ...more);
+/** A command that only reads its input. */
+export const lookCommand = (command, engine, input) => hexz(command, engine, input);
 
 /** Without --engine: reading the index needs none, and this is the bare command a person types. */
 export const inspectCommand = (archive) => [process.execPath, COMMAND, "inspect", archive];

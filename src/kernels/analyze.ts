@@ -19,8 +19,6 @@ export function scanCuts(src: usize, from: i32, to: i32, out: usize, capacity: i
   // met is among the places found here.
   const mask9 = maskOf(9);
   const mask11 = maskOf(11);
-  const twice9 = mask9 << 1;
-  const twice11 = mask11 << 1;
   let p = src + usize(from > 64 ? from - 64 : 0);
   const start = src + usize(from);
   const end = src + usize(to);
@@ -49,30 +47,15 @@ export function scanCuts(src: usize, from: i32, to: i32, out: usize, capacity: i
         continue;
       }
     }
+    // The inner loop only looks; what it finds is put down outside, so that few values are live in it.
     const stop = p + STRETCH < end ? p + STRETCH : end;
-    // Two bytes at a time: the second hash does not wait for the first. A branch for each mask: none is ever taken, as a
-    // rule, and together they would cost more than apart.
-    while (p + 1 < stop) {
-      const value = gear(p) << 1;
-      const before = (hash << 2) + value;
-      hash = before + gear(p + 1);
-      if ((before & twice9) == 0 || (before & twice11) == 0) {
-        if (count == capacity) return -1;
-        put(out, count++, u32(p - src), before >> 1);
-      }
-      if ((hash & mask9) == 0 || (hash & mask11) == 0) {
-        if (count == capacity) return -1;
-        put(out, count++, u32(p + 1 - src), hash);
-      }
-      p += 2;
-    }
-    if (p < stop) {
-      hash = (hash << 1) + gear(p);
-      if ((hash & mask9) == 0 || (hash & mask11) == 0) {
-        if (count == capacity) return -1;
-        put(out, count++, u32(p - src), hash);
-      }
-      p += 1;
+    while (p < stop) {
+      do {
+        hash = (hash << 1) + gear(p++);
+      } while ((hash & mask11) != 0 && (hash & mask9) != 0 && p < stop);
+      if ((hash & mask11) != 0 && (hash & mask9) != 0) break;
+      if (count == capacity) return -1;
+      put(out, count++, u32(p - 1 - src), hash);
     }
   }
   return count;
