@@ -2,9 +2,10 @@
 
 import { CODEC, type CodecId } from "../engine.ts";
 import { type Estimate, estimateTotal, fitLine, type Observation } from "./estimate.ts";
+import type { CodedBlock } from "./sample-coder.ts";
 import { scaleUnique, spreadOf } from "./scale.ts";
 import type { StretchPlan } from "./stretches.ts";
-import type { CodedBlock, PlanFindings } from "./survey.ts";
+import type { PlanFindings } from "./survey.ts";
 import type { Chunking } from "./walker.ts";
 
 /** Head, root without its children, sketch, end mark. */
@@ -34,12 +35,12 @@ export interface Candidate {
 
 /** The sample of one codec. @param by what else is known of a block */
 function observe(
-  { sample, spec }: PlanFindings,
+  { blocks, spec }: PlanFindings,
   codec: number,
   by: (block: CodedBlock) => number | undefined,
 ): Observation[] {
   const { every } = spec.codecs[codec]!;
-  return sample.flatMap((block): Observation[] => {
+  return blocks.flatMap((block): Observation[] => {
     const coded = block.coded[codec];
     const known = by(block);
     if (coded === undefined || known === undefined) return [];
@@ -108,13 +109,13 @@ interface Size {
 }
 
 function sizeOf(all: readonly PlanFindings[], number: number, codec: number | undefined, whole: Whole): Size {
-  const { tally, sample } = all[number]!;
+  const { tally, blocks } = all[number]!;
   const { stretches } = whole;
   const seen = tally.unique();
   const coded = codec === undefined ? { value: seen.bytes, error: 0 } : storedBytes(all, number, codec);
   const unique = stretches === undefined ? { value: seen.bytes, error: seen.error } : scaleUnique(tally, stretches);
   const ratio = seen.bytes === 0 ? 1 : coded.value / seen.bytes;
-  const spread = stretches === undefined || codec === undefined ? 0 : spreadOf(sample, codec, stretches);
+  const spread = stretches === undefined || codec === undefined ? 0 : spreadOf(blocks, codec, stretches);
   // What is not sure about how much is stored is not sure about how much is coded of it either.
   const ofCoding = seen.bytes === 0 ? 0 : Math.hypot(coded.error / seen.bytes, spread * ratio) * unique.value;
   return {
@@ -125,10 +126,10 @@ function sizeOf(all: readonly PlanFindings[], number: number, codec: number | un
 }
 
 function candidateOf(all: readonly PlanFindings[], number: number, codec: number | undefined, whole: Whole): Candidate {
-  const { spec, plan, tally, sample } = all[number]!;
+  const { spec, plan, tally, blocks } = all[number]!;
   const { unique, stored, scale } = sizeOf(all, number, codec, whole);
   const frame = ARCHIVE_FRAME + 8 * Math.min(SKETCH_VALUES, tally.chunks);
-  const coded = codec === undefined ? [] : sample.filter((block) => block.coded[codec] !== undefined);
+  const coded = codec === undefined ? [] : blocks.filter((block) => block.coded[codec] !== undefined);
   return {
     chunking: whole.chunkings[spec.chunking]!,
     blockSize: spec.blockSize,

@@ -6,8 +6,8 @@
 // least 1/f. Between these two lies what is distinct.
 
 import type { Estimate } from "./estimate.ts";
+import type { CodedBlock } from "./sample-coder.ts";
 import type { StretchPlan } from "./stretches.ts";
-import type { CodedBlock } from "./survey.ts";
 import type { ChunkTally } from "./tally.ts";
 
 const Z95 = 1.96;

@@ -4,11 +4,11 @@
 
 import { HexzError } from "../errors.ts";
 import type { Crew } from "../work/crew.ts";
-import { CODING_WORDS, REGION, setCodeTask, setHashTask, setScanTask } from "../work/survey-task.ts";
-import { allocateTask, type Task } from "../work/task-record.ts";
+import { REGION, setHashTask, setScanTask } from "../work/survey-task.ts";
 import type { ContentInput } from "../write/content-input.ts";
-import { BlockPlan, type SampledBlock } from "./block-plan.ts";
+import { BlockPlan } from "./block-plan.ts";
 import type { Remaining } from "./model.ts";
+import { type PlanSample, SampleCoder } from "./sample-coder.ts";
 import type { PlanSpec, SurveySpec } from "./spec.ts";
 import {
   allocateSurveySlot,
@@ -29,48 +29,11 @@ const TURN = 100;
 
 /** Bytes that decide whether a place may be cut, at most. */
 const WINDOW = 64;
-/** So many bytes are coded with every codec, however long it takes; not where the input is known to be much longer. */
-const SLOW_CODEC_BYTES = 4 * MIB;
-const LONG_INPUT = 64 * MIB;
-
-/** A buffer for a block of the sample, with what is made of it. */
-interface Sample extends SampledBlock {
-  isScarce: boolean;
-  readonly codings: Uint32Array;
-  readonly lengths: Uint32Array;
-  readonly task: Task;
-}
-
-/** One way in which a block of the sample is coded. */
-interface Coding {
-  /** Number in the plan's codecs. */
-  readonly codec: number;
-  readonly pieceLength: number;
-  readonly compares: boolean;
-}
-
-/** A block of the sample whose coded lengths are known. */
-export interface CodedBlock {
-  readonly plainLength: number;
-  readonly probed: number;
-  readonly weight: number;
-  /** For each codec of the plan; undefined where this block was not coded with it. */
-  readonly coded: readonly (number | undefined)[];
-  /** The same for blocks of the size that the plan is compared with. */
-  readonly compared: readonly (number | undefined)[];
-  /** Codecs that take long coded one such block of every few only. */
-  readonly isScarce: boolean;
-}
-
 /** What the survey found of one plan. */
-export interface PlanFindings {
+export interface PlanFindings extends PlanSample {
   readonly spec: PlanSpec;
   readonly tally: ChunkTally;
   readonly plan: BlockPlan;
-  readonly sample: CodedBlock[];
-  /** Bytes of the sample's blocks, and how many of them are scarce; also those that are still being coded. */
-  startedBytes: number;
-  startedScarce: number;
 }
 
 interface Shape {
@@ -117,8 +80,7 @@ export class Survey {
   readonly #free: SurveySlot[];
   readonly #scanning: SurveySlot[] = [];
   readonly #hashing: SurveySlot[] = [];
-  readonly #freeSamples: Sample[] = [];
-  readonly #coding: { sample: Sample; findings: PlanFindings; codings: readonly Coding[] }[] = [];
+  readonly #coder: SampleCoder;
   /** What the slot that was cut last left open, and how it was probed. */
   readonly #carry: Uint8Array;
   #carryLength = 0;
@@ -138,86 +100,26 @@ export class Survey {
     this.#free = Array.from({ length: shape.slots }, () => allocateSurveySlot(engine, shape.slot));
     this.#carry = new Uint8Array(shape.slot.front);
     this.#walkers = spec.chunkings.map((chunking) => new Walker(chunking, engine));
-    const plans = spec.plans.map((plan) => this.#planOf(plan));
+    this.#coder = new SampleCoder(crew, spec, { length: shape.sampleLength, count: shape.samples });
+    const plans = spec.plans.map((_, number) => this.#planOf(number));
     this.#tallies = spec.chunkings.map((_, number) => {
       const own = plans.filter((__, at) => spec.plans[at]!.chunking === number);
       return new ChunkTally(own, spec.tableLimit);
     });
-    this.#findings = spec.plans.map((plan, at) => {
-      return {
-        spec: plan,
-        tally: this.#tallies[plan.chunking]!,
-        plan: plans[at]!,
-        sample: [],
-        startedBytes: 0,
-        startedScarce: 0,
-      };
+    this.#findings = spec.plans.map((plan, number) => {
+      const tally = this.#tallies[plan.chunking]!;
+      return { spec: plan, tally, plan: plans[number]!, ...this.#coder.samples[number]! };
     });
-    for (let number = 0; number < shape.samples; number++) this.#freeSamples.push(this.#allocateSample(shape));
   }
 
-  #allocateSample({ sampleLength }: Shape): Sample {
-    const { engine } = this.#crew;
-    const most = 2 * Math.max(...this.#spec.plans.map(({ codecs }) => codecs.length));
-    const words = (count: number) => {
-      const bytes = engine.allocate(count * 4);
-      return new Uint32Array(bytes.buffer, bytes.byteOffset, count);
-    };
-    const buffer = engine.allocate(sampleLength);
-    const task = allocateTask(engine);
-    const about = { length: 0, probed: 0, weight: 0, isScarce: false };
-    return { ...about, buffer, codings: words(most * CODING_WORDS), lengths: words(most), task };
-  }
-
-  #planOf(spec: PlanSpec): BlockPlan {
+  #planOf(number: number): BlockPlan {
+    const { plans, expected } = this.#spec;
     return new BlockPlan({
-      blockSize: spec.blockSize,
-      expected: this.#spec.expected,
-      take: () => this.#takeSample(),
-      complete: (block) => this.#code(spec, block as Sample),
+      blockSize: plans[number]!.blockSize,
+      expected,
+      take: () => this.#coder.take(),
+      complete: (block) => this.#coder.code(number, block),
     });
-  }
-
-  #takeSample(): Sample {
-    while (this.#freeSamples.length === 0) this.#collectSample();
-    return this.#freeSamples.pop()!;
-  }
-
-  /** Codes a block of the sample with every codec whose turn it is. */
-  #code(spec: PlanSpec, sample: Sample): void {
-    const findings = this.#findings.find((one) => one.spec === spec)!;
-    sample.isScarce = findings.startedBytes >= SLOW_CODEC_BYTES || (this.#spec.expected ?? 0) > LONG_INPUT;
-    findings.startedBytes += sample.length;
-    const number = sample.isScarce ? findings.startedScarce++ : 0;
-    const { plans } = this.#spec;
-    const codings: Coding[] = [];
-    for (const [codec, { every }] of spec.codecs.entries()) {
-      if (number % every !== 0) continue;
-      codings.push({ codec, pieceLength: sample.length, compares: false });
-      if (spec.compareWith === undefined || every > 1) continue;
-      codings.push({ codec, pieceLength: plans[spec.compareWith]!.blockSize, compares: true });
-    }
-    for (const [at, { codec, pieceLength }] of codings.entries()) {
-      sample.codings.set([spec.codecs[codec]!.codec, spec.codecs[codec]!.level, pieceLength], at * CODING_WORDS);
-    }
-    const plain = sample.buffer.subarray(0, sample.length);
-    setCodeTask(sample.task, { plain, codings: sample.codings, lengths: sample.lengths.subarray(0, codings.length) });
-    this.#crew.start(sample.task);
-    this.#coding.push({ sample, findings, codings });
-  }
-
-  #collectSample(): void {
-    const { sample, findings, codings } = this.#coding.shift()!;
-    this.#crew.wait(sample.task);
-    const lengthsOf = (compares: boolean) =>
-      findings.spec.codecs.map((_, codec) => {
-        const at = codings.findIndex((coding) => coding.codec === codec && coding.compares === compares);
-        return at < 0 ? undefined : sample.lengths[at]!;
-      });
-    const { length: plainLength, probed, weight, isScarce } = sample;
-    const about = { plainLength, probed, weight, isScarce };
-    findings.sample.push({ ...about, coded: lengthsOf(false), compared: lengthsOf(true) });
-    this.#freeSamples.push(sample);
   }
 
   /** Reads a content, or a stretch of one, and measures it. @returns its size */
@@ -311,7 +213,7 @@ export class Survey {
         this.#cut(this.#scanning.shift()!);
         stepped = true;
       }
-      while (this.#coding.length > 0 && crew.isDone(this.#coding[0]!.sample.task)) this.#collectSample();
+      this.#coder.collectDone();
       if (stepped) waits = false;
       else if (!waits) break;
       else if (this.#hashing.length > 0) crew.wait(this.#hashing[0]!.hashTask);
@@ -368,7 +270,7 @@ export class Survey {
     if (this.#current !== undefined) this.#submit(this.#current);
     while (this.#scanning.length + this.#hashing.length > 0) await this.#advance(true);
     for (const tally of this.#tallies) tally.finish();
-    while (this.#coding.length > 0) this.#collectSample();
+    this.#coder.finish();
     const [first] = this.#tallies;
     const counted = first!.bytes + first!.notWholeBytes;
     if (counted !== this.bytes) {
@@ -389,6 +291,6 @@ export class Survey {
   drainTasks(): void {
     for (const { scanTask } of this.#scanning) this.#crew.wait(scanTask);
     for (const { hashTask } of this.#hashing) this.#crew.wait(hashTask);
-    for (const { sample } of this.#coding) this.#crew.wait(sample.task);
+    this.#coder.drain();
   }
 }
