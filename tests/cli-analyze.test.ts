@@ -113,6 +113,41 @@ test("predict with a base is what pack with that base makes", () => {
   expect(document).toMatchObject({ compressed_size: statSync(join(cwd, "next.hxz")).size, error: 0 });
 });
 
+/** Small files that are alike: records of a few kinds. */
+function records(cwd: string): string {
+  mkdirSync(join(cwd, "records"));
+  const names = Array.from({ length: 40 }, () => Buffer.from(text(30, random)).toString("latin1"));
+  for (let number = 0; number < 400; number++) {
+    const lines = Array.from({ length: 20 + random(80) }, () => {
+      return `{"identifier": ${random(1e9)}, "name of the record": "${names[random(40)]}", "value": ${random(1000)}}`;
+    });
+    writeFileSync(join(cwd, "records", `r${number}.json`), lines.join("\n"));
+  }
+  return "records";
+}
+
+test("analyze says what a dictionary saves, and predict with one is what pack makes", () => {
+  const cwd = temporaryDirectory();
+  const input = records(cwd);
+  const { document } = hexzJson(["analyze", input], { cwd });
+  type Listed = { block_size: number; dictionary: boolean; level: number | null; compressed_size: number };
+  const tried = (document.candidates as Listed[]).filter(({ dictionary }) => dictionary);
+  expect(tried.map(({ block_size }) => block_size)).toEqual([65_536, 16_384]);
+  const small = ["--block-size", "16K", "--min-chunk", "4K", "--avg-chunk", "16K", "--max-chunk", "64K"];
+  const options = ["--compression", "zstd", "--dictionary", ...small];
+  const packed = hexzJson(["pack", input, "x.hxz", "--dry-run", ...options], { cwd }).document;
+  const what = JSON.stringify([SEED, tried[1], packed]);
+  expect(Math.abs(tried[1]!.compressed_size / packed.compressed_size - 1), what).toBeLessThan(0.05);
+  const without = (document.candidates as Listed[]).find(
+    ({ block_size, dictionary, level }) => block_size === 16_384 && !dictionary && level === 3,
+  )!;
+  expect(tried[1]!.compressed_size, what).toBeLessThan(without.compressed_size);
+  expect(hexz(["analyze", input], { cwd }).stdout).toMatch(/^A dictionary .* % with blocks of 64K, saves .* 16K\.$/m);
+  expect(hexz(["predict", input, ...options], { cwd }).stdout).toContain(`(${packed.compressed_size})`);
+  expect(hexz(["predict", input, ...options, "--sample", "1M"], { cwd }).code).toBe(2);
+  expect(hexz(["predict", input, "--dictionary"], { cwd }).code).toBe(2);
+});
+
 test("a sample's figures are true within what they say", () => {
   const cwd = temporaryDirectory();
   const part = Buffer.concat([longText(7 * MIB), randomBytes(5 * MIB, random)]);

@@ -1,7 +1,9 @@
 // A survey counts what the writer writes: chunks, distinct bytes and, where all blocks are coded, the archive's size.
 
 import { beforeAll, describe, expect, test } from "vitest";
+import { BlockSampler } from "../src/core/analyze/block-sampler.ts";
 import { ChunkTable, UNKNOWN } from "../src/core/analyze/chunk-table.ts";
+import { DictionaryTrial } from "../src/core/analyze/dictionary-trial.ts";
 import { estimateTotal, type Observation } from "../src/core/analyze/estimate.ts";
 import { type Candidate, candidatesOf } from "../src/core/analyze/findings.ts";
 import { CHUNKINGS, PLANS, type PlanSpec } from "../src/core/analyze/spec.ts";
@@ -50,7 +52,13 @@ async function survey(inputs: readonly ContentInput[], measure: Measure = { chun
     tree.add({ path: nameOf(number), type: "file", mode: 0o644 }, { start, size, sparse: false });
   }
   const findings = await measuring.finish();
-  return candidatesOf(findings, { chunkings: measure.chunkings, treeBytes: tree.total(), stretches: undefined });
+  return candidatesOf(findings, {
+    chunkings: measure.chunkings,
+    treeBytes: tree.total(),
+    stretches: undefined,
+    inputLength: measuring.bytes,
+    train: undefined,
+  });
 }
 
 function optionsOf({ chunking, blockSize, codec, level }: Candidate): CodingOptions {
@@ -238,6 +246,61 @@ describe("ChunkTable", () => {
     expect(error / truth).toBeLessThan(0.15);
     // Three standard errors: once in 370 seeds it is more.
     expect(Math.abs(bytes - truth), `seed ${SEED}`).toBeLessThan((error * 3) / 1.96);
+  });
+});
+
+describe("BlockSampler", () => {
+  const taken = (expected: number | undefined, stored: number, blockSize = 64 * KIB) => {
+    const sampler = new BlockSampler(expected);
+    let [bytes, standing] = [0, 0];
+    for (let at = 0; at < stored; at += blockSize) {
+      const weight = sampler.next();
+      standing += weight * blockSize;
+      if (weight === 0) continue;
+      sampler.took(blockSize);
+      bytes += blockSize;
+    }
+    return { bytes, standing };
+  };
+
+  test("takes all of little, and not much of anything", () => {
+    expect(taken(undefined, 4 * MIB).bytes).toBe(4 * MIB);
+    expect(taken(4 * MIB, 4 * MIB).bytes).toBe(4 * MIB);
+    for (const expected of [undefined, 1e9, 1e12]) {
+      for (const stored of [20e6, 500e6, 5e9]) {
+        const { bytes, standing } = taken(expected, stored, 256 * KIB);
+        const what = `${expected} ${stored}: ${bytes}`;
+        expect(bytes, what).toBeGreaterThan(2 * MIB);
+        expect(bytes, what).toBeLessThan(48 * MIB);
+        expect(Math.abs(standing / stored - 1), what).toBeLessThan(0.3);
+      }
+    }
+  });
+});
+
+describe("DictionaryTrial", () => {
+  test("trains on one half of the blocks and codes the other", async () => {
+    const engine = await createPortableEngine();
+    await engine.load(CODEC.zstd);
+    const trial = new DictionaryTrial(64 * KIB);
+    expect(trial.run(engine, () => undefined, 3, MIB)).toBeUndefined();
+    const blocks = Array.from({ length: 300 }, () => text(3000, random));
+    for (const block of blocks) trial.offer(block);
+    let trained: readonly Uint8Array[] = [];
+    expect(
+      trial.run(
+        engine,
+        (pieces) => {
+          trained = pieces;
+          return undefined;
+        },
+        3,
+        MIB,
+      ),
+    ).toBeUndefined();
+    // 8 MiB of blocks of 64 KiB are kept, whatever their length.
+    expect(trained).toHaveLength(64);
+    for (const piece of trained) expect(blocks.some((block) => Buffer.compare(block, piece) === 0)).toBe(true);
   });
 });
 

@@ -3,6 +3,7 @@
 import type { Candidate } from "../core/analyze/findings.ts";
 import { type ModelFindings, nearestCheck } from "../core/analyze/model.ts";
 import { isDefault, priceOf } from "../core/analyze/recommend.ts";
+import { CODEC } from "../core/engine.ts";
 import type { Surveyed } from "../node/survey.ts";
 import { candidateDocument, chunkingText, codecText, shortSize } from "./candidate-output.ts";
 import { formatSize } from "./sizes.ts";
@@ -65,6 +66,19 @@ export function modelText(model: ModelFindings): string {
   return agrees
     ? `${says}; measured, ${measured}: it agrees. It knows nothing of compression.`
     : `${says}; measured, ${measured}: it is off by ${percent(Math.abs(check.measured - choice.ratio))} of the input.`;
+}
+
+/** What a dictionary would do, where one was tried. */
+export function dictionaryText(candidates: readonly Candidate[]): string {
+  const tried = candidates.filter(({ codec }) => codec === CODEC.zstdDictionary);
+  if (tried.length === 0)
+    return "No dictionary was tried: the input is too small for one or is not read twice, or no libzstd was found.";
+  const parts = tried.map((candidate) => {
+    const without = candidates.find((other) => sameAs(other, candidate) && other.codec === CODEC.zstd)!;
+    const saved = 1 - candidate.compressedSize / without.compressedSize;
+    return `${saved >= 0 ? "saves" : "costs"} ${percent(Math.abs(saved))} with blocks of ${shortSize(candidate.blockSize)}`;
+  });
+  return `A dictionary ${parts.join(", ")}.`;
 }
 
 function sameAs(candidate: Candidate, other: Candidate): boolean {
@@ -160,6 +174,7 @@ export function analysisLines(analysis: Analysis): string[] {
     ...table([head, ...body]),
     "",
     modelText(model),
+    dictionaryText(candidates),
     "",
     `Recommended: ${setting}: ${reasonOf(candidates, recommended)}.`,
     `  ${command}`,

@@ -3,6 +3,7 @@
 import type { Candidate } from "../core/analyze/findings.ts";
 import type { Chunking } from "../core/analyze/walker.ts";
 import { CODEC } from "../core/engine.ts";
+import { isZstd } from "../core/zstd.ts";
 import { codecName, ratioOf } from "./figures.ts";
 
 const KIB = 1024;
@@ -20,6 +21,7 @@ export function chunkingText({ method, sizes }: Chunking): string {
 }
 
 export function codecText({ codec, level }: Candidate): string {
+  if (codec === CODEC.zstdDictionary) return `zstd ${level} + dictionary`;
   return codec === CODEC.zstd ? `zstd ${level}` : codecName(codec);
 }
 
@@ -28,8 +30,9 @@ export function candidateDocument(candidate: Candidate, inputBytes: number) {
   return {
     chunking: { method: chunking.method, ...chunking.sizes },
     block_size: blockSize,
-    compression: codecName(codec),
-    level: codec === CODEC.zstd ? level : null,
+    compression: codecName(isZstd(codec) ? CODEC.zstd : codec),
+    level: isZstd(codec) ? level : null,
+    dictionary: codec === CODEC.zstdDictionary,
     chunks,
     unique_bytes: uniqueBytes,
     unique_error: uniqueError,

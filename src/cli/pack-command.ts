@@ -5,6 +5,7 @@ import { basename, join, resolve } from "node:path";
 import type { Candidate } from "../core/analyze/findings.ts";
 import { CODEC } from "../core/engine.ts";
 import { HexzError } from "../core/errors.ts";
+import { isZstd } from "../core/zstd.ts";
 import { checkOutput, STDIO, statInput } from "../node/input-facts.ts";
 import { codecName } from "./figures.ts";
 import type { InputOptions } from "./input-options.ts";
@@ -31,8 +32,9 @@ function sizeWord(bytes: number): string {
 export function settingWords({ chunking, blockSize, codec, level }: Candidate): string[] {
   const { min, avg, max } = chunking.sizes;
   const words: string[] = [];
-  if (codec !== CODEC.lz4) words.push("--compression", codecName(codec));
-  if (codec === CODEC.zstd && level !== 3) words.push("--level", String(level));
+  if (codec !== CODEC.lz4) words.push("--compression", codecName(isZstd(codec) ? CODEC.zstd : codec));
+  if (isZstd(codec) && level !== 3) words.push("--level", String(level));
+  if (codec === CODEC.zstdDictionary) words.push("--dictionary");
   if (chunking.method === "fixed") words.push("--chunking", "fixed");
   if (blockSize !== 64 * KIB) words.push("--block-size", sizeWord(blockSize));
   if (chunking.method === "fixed" || (avg === 64 * KIB && min === 16 * KIB && max === 256 * KIB && blockSize >= avg)) {

@@ -1,6 +1,7 @@
 // Measures inputs with this machine's threads: what `pack` would read, or the contents of archives; all of it, or evenly
 // spread stretches.
 
+import type { Train } from "../core/analyze/dictionary-trial.ts";
 import { type Candidate, candidatesOf } from "../core/analyze/findings.ts";
 import type { Remaining } from "../core/analyze/model.ts";
 import type { SurveySpec } from "../core/analyze/spec.ts";
@@ -13,6 +14,7 @@ import type { ContentRange } from "../core/format/record.ts";
 import type { ContentInput } from "../core/write/content-input.ts";
 import { type MachineOptions, type OpenOptions, openArchiveFile, openCrew, threadsFor } from "./archive.ts";
 import { contentRanges, eachRange, looksLikeArchive } from "./archive-contents.ts";
+import { loadTrainer } from "./dictionary.ts";
 import { type PackInputs, type PackPlan, type PackTarget, planPack } from "./pack.ts";
 
 /** More work is done for every byte than when packing, so more threads pay sooner. */
@@ -20,7 +22,9 @@ const ONE_THREAD_BYTES = 1024 * 1024;
 
 export interface SurveyOptions extends MachineOptions, PackInputs {
   /** What to measure. */
-  readonly measure: Pick<SurveySpec, "chunkings" | "plans" | "tableLimit">;
+  readonly measure: Pick<SurveySpec, "chunkings" | "plans" | "tableLimit" | "sampleFactor">;
+  /** Try dictionaries, where this machine can make them and the input could be packed with one. */
+  readonly dictionaries?: boolean;
   /** Read about so much, in stretches; default: all. */
   readonly sampleBytes?: number;
   /** How to open inputs that are archives. */
@@ -189,6 +193,16 @@ async function measureArchives(paths: readonly string[], { survey, tree, options
   }
 }
 
+/** What makes dictionaries; undefined where the machine has nothing that does. */
+function findTrainer(): Train | undefined {
+  try {
+    return loadTrainer();
+  } catch (error) {
+    if (error instanceof HexzError && error.code === "not_available") return undefined;
+    throw error;
+  }
+}
+
 /** Reads all inputs once. @throws HexzError, as packing does */
 export async function surveyInputs(options: SurveyOptions): Promise<Surveyed> {
   const { measure, onProgress, engine = "auto", sampleBytes } = options;
@@ -198,7 +212,8 @@ export async function surveyInputs(options: SurveyOptions): Promise<Surveyed> {
   const stretches = total === undefined || sampleBytes === undefined ? undefined : planStretches(total, sampleBytes);
   const expected = stretches === undefined ? total : stretches.count * stretches.length;
   if (expected !== undefined) options.onTotal?.(expected);
-  const spec: SurveySpec = { ...measure, expected, ...(onProgress === undefined ? {} : { onProgress }) };
+  const train = options.dictionaries === true && packed?.rereadable !== false ? findTrainer() : undefined;
+  const spec: SurveySpec = { ...measure, expected, train, ...(onProgress === undefined ? {} : { onProgress }) };
   const isSmall = expected !== undefined && expected < ONE_THREAD_BYTES && options.workers === undefined;
   const threads = isSmall ? 1 : threadsFor(options, undefined);
   // The probe of every region is coded with Zstandard, whatever else is.
@@ -215,8 +230,14 @@ export async function surveyInputs(options: SurveyOptions): Promise<Surveyed> {
         : measurePacked(packed, stretches, measuring));
       const findings = await survey.finish();
       const { chunkings } = measure;
-      const whole = { chunkings, treeBytes: measuring.tree.total(), stretches: measured.stretches };
       const { inputBytes, warnings } = measured;
+      const whole = {
+        chunkings,
+        treeBytes: measuring.tree.total(),
+        stretches: measured.stretches,
+        inputLength: inputBytes,
+        train: train && { engine: crew.engine, run: train },
+      };
       const candidates = candidatesOf(findings, whole);
       return { inputBytes, sampledBytes: survey.bytes, candidates, remaining: survey.remaining(), archives, warnings };
     } finally {

@@ -23,7 +23,7 @@ function define() {
       "Measures in one pass how large an archive would be with every candidate: chunkings, block sizes and codecs. Distinct bytes " +
         "are counted on all of the input, compression on a sample of the blocks, with an error that holds in 95 of 100 cases. " +
         "The recommendation is the smallest, but what costs more has to save more: " +
-        `lz4 ${saves(PRICES.lz4)} over none, zstd ${saves(PRICES.zstd)} over lz4, its best levels ${saves(PRICES.slowZstd)} more, ` +
+        `lz4 ${saves(PRICES.lz4)} over none, zstd ${saves(PRICES.zstd)} over lz4, its best levels ${saves(PRICES.slowZstd)} more, a dictionary ${saves(PRICES.dictionary)}, ` +
         `each doubling of blocks over 64K ${saves(PRICES.blockDoubling)}, each halving of chunks below 64K ` +
         `${saves(PRICES.chunkHalving)}, fixed chunks ${saves(PRICES.fixed)}. ` +
         "Beside it stands what DCAM, the model of the original program, would choose.",
@@ -50,6 +50,7 @@ async function run(paths: readonly string[], options: Options, calling: Calling)
     {
       ...inputs,
       measure: { chunkings: CHUNKINGS, plans: PLANS },
+      dictionaries: true,
       reading: readingOptions(options),
       engine: options.engine,
       ...(workers === undefined ? {} : { workers }),

@@ -18,12 +18,15 @@ import { printDocument, printText, printWarnings } from "../terminal.ts";
 import { warningDocument } from "../text.ts";
 import { codingOptionsOf, withCodingOptions } from "../writing-options.ts";
 
+/** For one setting there is time to code more. */
+const SAMPLE_FACTOR = 4;
+
 function define() {
   const predict = new Command("hexz predict")
     .summary("how large an archive would be, without making it")
     .description(
       "Predicts the size of the archive that pack would make with the same options. All of the input is chunked, a sample of " +
-        "the blocks is coded. With --base the input is packed without writing, which is exact.",
+        "the blocks is coded. With --base or --dictionary the input is packed without writing, which is exact.",
     )
     .addArgument(
       new Argument("[input...]", "files, directories, - for standard input, or archives, whose contents are measured"),
@@ -48,7 +51,7 @@ async function survey(inputs: Required<PackInputs>, options: Options): Promise<S
   return measure(
     {
       ...inputs,
-      measure: { chunkings: [{ method: chunking, sizes }], plans },
+      measure: { chunkings: [{ method: chunking, sizes }], plans, sampleFactor: SAMPLE_FACTOR },
       reading: readingOptions(options),
       engine: options.engine,
       ...(workers === undefined ? {} : { workers }),
@@ -58,11 +61,13 @@ async function survey(inputs: Required<PackInputs>, options: Options): Promise<S
   );
 }
 
-/** What is in bases is known by digests only, so the work of packing is done. */
+/** What is in bases is known by digests only, and a dictionary has to be trained: the work of packing is done. */
 async function packDry(inputs: Required<PackInputs>, options: Options): Promise<Surveyed> {
-  if (options.sample !== undefined) throw new HexzError("usage", "--sample and --base do not go together");
+  if (options.sample !== undefined) throw new HexzError("usage", "--sample does not go with --base or --dictionary");
   const { pack } = await import("../../node/pack.ts");
-  const making = { ...readingOptions(options), ...codingOptionsOf(options), bases: options.base! };
+  const { base: bases = [], dictionary, trainDict } = options;
+  const trainDictionary = dictionary === true || trainDict === true;
+  const making = { ...readingOptions(options), ...codingOptionsOf(options), bases, trainDictionary };
   const { coding, counts, size, warnings } = await pack({ ...inputs, ...making, output: "-", dryRun: true });
   const candidate: Candidate = {
     chunking: { method: coding.chunking, sizes: coding.sizes },
@@ -100,7 +105,9 @@ function lines({ inputBytes, sampledBytes }: Surveyed, candidate: Candidate): st
 
 async function run(paths: readonly string[], options: Options, calling: Calling): Promise<void> {
   const inputs = inputsOf(paths, options);
-  const surveyed = await (options.base === undefined ? survey(inputs, options) : packDry(inputs, options));
+  const { base, dictionary, trainDict } = options;
+  const isSurveyed = base === undefined && dictionary !== true && trainDict !== true;
+  const surveyed = await (isSurveyed ? survey(inputs, options) : packDry(inputs, options));
   const { inputBytes, sampledBytes, candidates, warnings } = surveyed;
   const candidate = candidates.at(-1)!;
   if (options.json === true) {

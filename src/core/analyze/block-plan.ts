@@ -20,6 +20,8 @@ export interface PlanParts {
   readonly blockSize: number;
   /** Bytes of input, if known. */
   readonly expected: number | undefined;
+  /** By how much more blocks are sampled than for many candidates. */
+  readonly sampleFactor: number | undefined;
   /** A buffer for a block of the sample. */
   take(): SampledBlock;
   /** A block of the sample is complete. */
@@ -52,7 +54,7 @@ export class BlockPlan {
 
   constructor(parts: PlanParts) {
     this.#parts = parts;
-    this.#sampler = new BlockSampler(parts.expected);
+    this.#sampler = new BlockSampler(parts.expected, parts.sampleFactor);
     this.index = new IndexSize(parts.blockSize);
   }
 

@@ -1,6 +1,7 @@
 // What a survey found, as figures: for every plan and codec the archive that `pack` would make.
 
-import { CODEC, type CodecId } from "../engine.ts";
+import { CODEC, type CodecId, type Engine } from "../engine.ts";
+import type { Train } from "./dictionary-trial.ts";
 import { type Estimate, estimateTotal, fitLine, type Observation } from "./estimate.ts";
 import type { CodedBlock } from "./sample-coder.ts";
 import { scaleUnique, spreadOf } from "./scale.ts";
@@ -11,6 +12,8 @@ import type { Chunking } from "./walker.ts";
 /** Head, root without its children, sketch, end mark. */
 const ARCHIVE_FRAME = 16 + 24 + 56 + 180 + 96;
 const SKETCH_VALUES = 256;
+/** Of a dictionary's page, and a little of what names it. */
+const DICTIONARY_FRAME = 24 + 8 + 24;
 
 /** By how much a line of one plan's blocks may be off for those of another. */
 const TRANSFER_ERROR = 0.02;
@@ -98,6 +101,9 @@ export interface Whole {
   readonly treeBytes: number;
   /** What was read, when that was not all. */
   readonly stretches: StretchPlan | undefined;
+  readonly inputLength: number;
+  /** Makes dictionaries for trials. */
+  readonly train: { readonly engine: Engine; readonly run: Train } | undefined;
 }
 
 interface Size {
@@ -125,6 +131,24 @@ function sizeOf(all: readonly PlanFindings[], number: number, codec: number | un
   };
 }
 
+/** A plan with a dictionary, if that was tried and made. */
+function withDictionary(all: readonly PlanFindings[], number: number, whole: Whole): Candidate[] {
+  const { spec, trial } = all[number]!;
+  const codec = spec.codecs.findLastIndex(({ every }) => every === 1);
+  const { level } = spec.codecs[codec] ?? { level: 0 };
+  const tried = whole.train && trial?.run(whole.train.engine, whole.train.run, level, whole.inputLength);
+  if (tried === undefined) return [];
+  const without = candidateOf(all, number, codec, whole);
+  const known = sizeOf(all, number, codec, whole).stored;
+  const { value, error } = estimateTotal(tried.sample, [known.value, { value: 0, error: 0 }]);
+  const dictionary = 2 * (tried.dictionaryLength + DICTIONARY_FRAME);
+  const compressedSize = Math.round(without.compressedSize - known.value + value + dictionary);
+  const codedBytes = Math.min(without.codedBytes, tried.sample.length * spec.blockSize);
+  const uncertain = known.value === 0 ? 0 : (known.error * value) / known.value;
+  const size = { compressedSize, codedBytes, error: Math.ceil(Math.hypot(error, uncertain)) };
+  return [{ ...without, ...size, codec: CODEC.zstdDictionary }];
+}
+
 function candidateOf(all: readonly PlanFindings[], number: number, codec: number | undefined, whole: Whole): Candidate {
   const { spec, plan, tally, blocks } = all[number]!;
   const { unique, stored, scale } = sizeOf(all, number, codec, whole);
@@ -148,6 +172,7 @@ function candidateOf(all: readonly PlanFindings[], number: number, codec: number
 export function candidatesOf(findings: readonly PlanFindings[], whole: Whole): Candidate[] {
   return findings.flatMap(({ spec }, number) => {
     const codecs = [undefined, ...spec.codecs.keys()];
-    return codecs.map((codec) => candidateOf(findings, number, codec, whole));
+    const plain = codecs.map((codec) => candidateOf(findings, number, codec, whole));
+    return [...plain, ...withDictionary(findings, number, whole)];
   });
 }

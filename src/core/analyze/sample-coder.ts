@@ -4,6 +4,7 @@ import type { Crew } from "../work/crew.ts";
 import { CODING_WORDS, setCodeTask } from "../work/survey-task.ts";
 import { allocateTask, type Task } from "../work/task-record.ts";
 import type { SampledBlock } from "./block-plan.ts";
+import { DictionaryTrial } from "./dictionary-trial.ts";
 import type { SurveySpec } from "./spec.ts";
 
 const MIB = 1024 * 1024;
@@ -50,6 +51,8 @@ export interface CodedBlock {
 /** The sample of one plan. */
 export interface PlanSample {
   readonly blocks: CodedBlock[];
+  /** Where a dictionary is tried. */
+  readonly trial: DictionaryTrial | undefined;
 }
 
 export class SampleCoder {
@@ -67,7 +70,9 @@ export class SampleCoder {
     this.#spec = spec;
     this.#free = Array.from({ length: count }, () => this.#allocate(length));
     this.#taken = spec.plans.map(() => ({ bytes: 0, scarce: 0 }));
-    this.samples = spec.plans.map(() => ({ blocks: [] }));
+    this.samples = spec.plans.map(({ tryDictionary, blockSize }) => {
+      return { blocks: [], trial: tryDictionary && spec.train && new DictionaryTrial(blockSize) };
+    });
   }
 
   #allocate(length: number): Sample {
@@ -110,6 +115,7 @@ export class SampleCoder {
     const plain = sample.buffer.subarray(0, sample.length);
     setCodeTask(sample.task, { plain, codings: sample.codings, lengths: sample.lengths.subarray(0, codings.length) });
     this.#crew.start(sample.task);
+    this.samples[plan]!.trial?.offer(plain);
     this.#running.push({ sample, plan, codings, isScarce });
   }
 

@@ -1,6 +1,7 @@
 // What an analysis measures: chunkings, and for each the block sizes and codecs to try with it.
 
 import { CODEC, type CodecId } from "../engine.ts";
+import type { Train } from "./dictionary-trial.ts";
 import type { Chunking } from "./walker.ts";
 
 /** How blocks are coded. */
@@ -23,6 +24,8 @@ export interface PlanSpec {
    * what they gain over short ones is measured.
    */
   readonly compareWith?: number;
+  /** Try what a dictionary does with the last codec that is not scarce, which is Zstandard. */
+  readonly tryDictionary?: true;
 }
 
 export interface SurveySpec {
@@ -32,6 +35,10 @@ export interface SurveySpec {
   readonly expected: number | undefined;
   /** Distinct chunks that are kept for each chunking; default 2^21. */
   readonly tableLimit?: number;
+  /** By how much more blocks are sampled than is right for many candidates; default 1. */
+  readonly sampleFactor?: number;
+  /** Makes dictionaries; without it none is tried. */
+  readonly train?: Train | undefined;
   /** Told of every stretch of input, in bytes. */
   readonly onProgress?: (bytes: number) => void;
   readonly signal?: AbortSignal;
@@ -77,8 +84,9 @@ export const PLANS: readonly PlanSpec[] = [
   ...CHUNKINGS.map(({ method, sizes }, chunking): PlanSpec => {
     const blockSize = method === "fixed" ? sizes.max : Math.max(64 * KIB, sizes.avg);
     const plan = { chunking, blockSize, codecs: [LZ4, ZSTD] };
-    return blockSize > 64 * KIB ? { ...plan, compareWith: DEFAULT_CHUNKING } : plan;
+    if (blockSize > 64 * KIB) return { ...plan, compareWith: DEFAULT_CHUNKING };
+    return chunking === DEFAULT_CHUNKING ? { ...plan, tryDictionary: true } : plan;
   }),
-  { chunking: 3, blockSize: 16 * KIB, codecs: [LZ4, ZSTD] },
+  { chunking: 3, blockSize: 16 * KIB, codecs: [LZ4, ZSTD], tryDictionary: true },
   { chunking: 3, blockSize: 256 * KIB, codecs: [LZ4, ZSTD, ZSTD_BEST], compareWith: 3 },
 ];

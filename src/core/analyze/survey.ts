@@ -113,10 +113,11 @@ export class Survey {
   }
 
   #planOf(number: number): BlockPlan {
-    const { plans, expected } = this.#spec;
+    const { plans, expected, sampleFactor } = this.#spec;
     return new BlockPlan({
       blockSize: plans[number]!.blockSize,
       expected,
+      sampleFactor,
       take: () => this.#coder.take(),
       complete: (block) => this.#coder.code(number, block),
     });
