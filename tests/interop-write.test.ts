@@ -19,7 +19,8 @@ const testWith = testsWith(original);
 const oneOf = <T>(...choices: readonly T[]): T => choices[random(choices.length)]!;
 
 function randomOptions(): Partial<PackOptions> {
-  const codec = oneOf({ compression: "lz4" }, { compression: "zstd", level: 1 + random(6) } as const);
+  const zstd = { compression: "zstd", level: 1 + random(6) } as const;
+  const codec = oneOf<Partial<PackOptions>>({ compression: "lz4" }, zstd, { ...zstd, trainDictionary: true });
   const sizes = oneOf(
     {},
     { minChunk: 64, avgChunk: 256, maxChunk: 1024 },
@@ -28,7 +29,7 @@ function randomOptions(): Partial<PackOptions> {
     { chunking: "fixed", blockSize: oneOf(4 * KIB, 5000, 64 * KIB, 1024 * KIB) } as const,
   );
   const machine = { workers: oneOf(1, 2), engine: oneOf("auto", "wasm") } as const;
-  return { ...(codec as Partial<PackOptions>), ...sizes, ...machine };
+  return { ...codec, ...sizes, ...machine };
 }
 
 function randomRanges(size: number): [number, number][] {

@@ -20,6 +20,7 @@ import { ParentChunks } from "../src/core/write/v1/parent-chunks.ts";
 import { nodeCiphers } from "../src/node/ciphers.ts";
 import { signerOfSeed } from "../src/node/ed25519.ts";
 import { expectBytes, type Plan, packPlan } from "./support/archives.ts";
+import { dictionaryText, sampleDictionary } from "./support/dictionary-sample.ts";
 import { randomBytes, randomFrom, SEED, text, zeroRidden } from "./support/random.ts";
 import { concat } from "./support/reference-bytes.ts";
 import { referenceCuts } from "./support/reference-chunking.ts";
@@ -157,6 +158,22 @@ describe("streams", () => {
   });
 });
 
+test("a dictionary stands behind the header and codes every block; not where it would tell what is encrypted", async () => {
+  const content = dictionaryText();
+  const options = { compression: "zstd", chunking: "fixed", blockSize: 4 * KIB } as const;
+  const streams = [{ name: "disk", content }] as const;
+  const dictionary = sampleDictionary();
+  const bytes = await pack({ streams, options: { ...options, dictionary } });
+  const decoded = decodeReferenceFormat1(bytes);
+  expectBytes(decoded.main.bytes, content, "main");
+  expect(decoded.dictionaryLength).toBe(dictionary.length);
+  expectBytes(bytes.subarray(4096, 4096 + dictionary.length), dictionary, "the dictionary");
+  expect(bytes.length).toBeLessThan((await pack({ streams, options })).length);
+  const encryption = { password: "x", ciphers: nodeCiphers };
+  const refused = pack({ streams, options: { ...options, dictionary } }, { encryption });
+  await expect(refused).rejects.toMatchObject({ code: "usage" });
+});
+
 test("signed: the original's signature over index and manifest, one at most", async () => {
   const signer = signerOfSeed(randomBytes(32, random));
   const items = [fileItem("a", text(1000, random))];
@@ -275,6 +292,7 @@ describe("what format 1 does not keep", () => {
 
   test.each<[string, Plan]>([
     ["a disk and files", { streams: [{ name: "disk", content: value }], items: [fileItem("a", value)] }],
+    ["metadata that looks like a manifest", { options: { metadata: { files: [] } } }],
     ["no compression", { options: { compression: "none" } }],
     ["chunk sizes that do not ascend", { options: { minChunk: 64 * KIB, avgChunk: 64 * KIB } }],
     ["a minimum over 1 MiB", { options: { minChunk: 1025 * KIB, avgChunk: 2048 * KIB, maxChunk: 4096 * KIB } }],

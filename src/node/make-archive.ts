@@ -70,31 +70,31 @@ export async function makeArchive(options: MakeOptions, input: InputFacts, fill:
     sketchOf(coding, options, input, fill),
   );
   try {
-    const trained = options.trainDictionary ? await dictionaryFor(options, input, fill) : undefined;
-    const dictionary = trained === undefined ? {} : { dictionary: trained };
-    const written = await writeInto(openSink(options), { ...options, ...dictionary, bases }, input, fill);
-    const warnings = options.trainDictionary && trained === undefined ? [NO_DICTIONARY] : [];
-    return {
-      ...written,
-      warnings: [...written.warnings, ...warnings],
-      chosenBases: chosen,
-      dictionaryLength: trained?.length,
-    };
+    return { ...(await writeTrained({ ...options, bases }, input, fill)), chosenBases: chosen };
   } finally {
     await close();
   }
 }
 
+type WriteOptions = Omit<MakeOptions, "bases"> & Pick<CreateOptions, "bases" | "format1">;
+
+/** Writes the archive, with a dictionary that is trained first where one was asked for. */
+async function writeTrained(options: WriteOptions, input: InputFacts, fill: Fill) {
+  const trained = options.trainDictionary ? await dictionaryFor(options, input, fill) : undefined;
+  const dictionary = trained === undefined ? {} : { dictionary: trained };
+  const written = await writeInto(openSink(options), { ...options, ...dictionary }, input, fill);
+  const warnings = options.trainDictionary && trained === undefined ? [NO_DICTIONARY] : [];
+  return { ...written, warnings: [...written.warnings, ...warnings], dictionaryLength: trained?.length };
+}
+
 async function makeFormat1(options: MakeOptions, input: InputFacts, fill: Fill): Promise<MadeArchive> {
   const { output, lossy = false } = options;
-  if (options.trainDictionary) throw new HexzError("not_available", "--dictionary is not for format 1");
   const encryption = format1Encryption(options.encryption);
   const base = await openFormat1Base(output, options);
   const chunked = base === undefined ? options : withChunkingOf(base.coding, options);
   const { bases: _, encryption: __, ...others } = chunked;
   const format1 = { lossy, parent: base?.parent, encryption };
-  const written = await writeInto(openSink(options), { ...others, format1 }, input, fill);
-  return { ...written, chosenBases: undefined, dictionaryLength: undefined };
+  return { ...(await writeTrained({ ...others, format1 }, input, fill)), chosenBases: undefined };
 }
 
 /** Reads all of the input once, to learn what it would have in common with other archives. */
@@ -123,7 +123,7 @@ const NO_DICTIONARY: Warning = {
 };
 
 /** A dictionary for the input, or undefined where there is none to make. */
-async function dictionaryFor(options: MakeOptions, input: InputFacts, fill: Fill): Promise<Uint8Array | undefined> {
+async function dictionaryFor(options: WriteOptions, input: InputFacts, fill: Fill): Promise<Uint8Array | undefined> {
   if (options.compression !== "zstd") throw new HexzError("usage", "a dictionary is for zstd only");
   if (!input.rereadable) {
     throw new HexzError("usage", "--dictionary reads a sample of the input first, which standard input cannot give");
@@ -140,7 +140,7 @@ async function dictionaryFor(options: MakeOptions, input: InputFacts, fill: Fill
 
 async function writeInto(
   sink: Sink,
-  options: Omit<MakeOptions, "bases"> & Pick<CreateOptions, "bases" | "format1">,
+  options: WriteOptions,
   { total }: InputFacts,
   fill: Fill,
 ): Promise<WrittenArchive & { warnings: readonly Warning[] }> {
@@ -163,7 +163,7 @@ async function writeInto(
   }
 }
 
-function openSink({ output, dryRun, force }: MakeOptions): Sink {
+function openSink({ output, dryRun, force }: WriteOptions): Sink {
   if (dryRun) return createNullSink();
   if (output === STDIO) return createStdoutSink();
   return createFileSink(output, { force: force === true });

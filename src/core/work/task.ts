@@ -166,7 +166,6 @@ function runEncode({ engine, gather }: Workspace, words: number[]): void {
 
 /** The same for format 1, whose blocks have one part each and are coded even where that makes them longer. */
 export interface EncodeFormat1Work extends Omit<EncodeWork, "results"> {
-  readonly codec: typeof CODEC.lz4 | typeof CODEC.zstd;
   /** Results: CRC-32 and stored length of each block. */
   readonly results: Uint32Array;
 }
@@ -180,8 +179,10 @@ export function setEncodeFormat1Task(task: Task, work: EncodeFormat1Work): void 
 export const format1Bound = (length: number): number => length + (length >> 7) + 96;
 
 function runEncodeFormat1({ engine }: Workspace, words: number[]): void {
-  const [codec, level, blockCount, partsAt, outAt, , resultsAt] = words as [CodecId, ...number[]] & number[];
+  const [, level, blockCount, partsAt, outAt, , resultsAt, dictionaryAt, dictionaryLength] = words;
+  const codec = words[0] as CodecId;
   const { buffer } = engine.memory;
+  const dictionary = dictionaryIn(buffer, dictionaryAt!, dictionaryLength!);
   const memory = new Uint8Array(buffer);
   const view = new DataView(buffer);
   const parts = new Uint32Array(buffer, partsAt, blockCount! * 3);
@@ -194,7 +195,7 @@ function runEncodeFormat1({ engine }: Workspace, words: number[]): void {
     const plain = memory.subarray(address, address + plainLength);
     if (prefix > 0) view.setUint32(at, plainLength, true);
     const room = memory.subarray(at + prefix, at + format1Bound(plainLength));
-    const length = engine.encode(codec, level!, plain, room);
+    const length = engine.encode(codec, level!, plain, room, dictionary);
     if (length === 0) throw new Error(`a block of ${plainLength} bytes does not fit into ${room.length}`);
     results[number * 2] = engine.crc32(memory.subarray(at, at + prefix + length));
     results[number * 2 + 1] = prefix + length;

@@ -295,9 +295,11 @@ export class Pipeline {
     const { coding, crew } = this.#parts;
     const { format, dictionary } = this.#parts.format;
     const { parts, out, results } = slot;
-    const work = { level: coding.level, blockCount: slot.plainLengths.length, parts, out, results };
-    if (format === 1) setEncodeFormat1Task(slot.encodeTask, { ...work, codec: coding.codec as 1 | 2 });
-    else setEncodeTask(slot.encodeTask, { ...work, codec: coding.codec as CodecId, dictionary: dictionary?.bytes });
+    const codec = coding.codec as CodecId;
+    const places = { parts, out, results, dictionary: dictionary?.bytes };
+    const work = { codec, level: coding.level, blockCount: slot.plainLengths.length, ...places };
+    if (format === 1) setEncodeFormat1Task(slot.encodeTask, work);
+    else setEncodeTask(slot.encodeTask, work);
     crew.start(slot.encodeTask);
     this.#encoding.push(slot);
   }

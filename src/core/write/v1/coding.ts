@@ -15,7 +15,6 @@ export function checkFormat1Coding({ codec, chunking, sizes }: Coding): void {
   if (codec === CODEC.stored) {
     throw new HexzError("usage", "format 1 has no blocks without compression: --compression lz4 or zstd");
   }
-  if (codec === CODEC.zstdDictionary) throw new HexzError("not_available", "--dictionary is not for format 1");
   if (chunking === "fixed") return;
   const { min, avg, max } = sizes;
   if (min > LONGEST_MIN_CHUNK) {

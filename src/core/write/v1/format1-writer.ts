@@ -50,6 +50,9 @@ export async function createFormat1Writer(parts: SharedParts, options: Format1Op
   }
   if (signers.length > 1) throw new HexzError("usage", "an archive of format 1 has one signature");
   const { encryption, parent } = options;
+  if (encryption !== undefined && parts.dictionary !== undefined) {
+    throw new HexzError("usage", "format 1 does not encrypt dictionaries, which have pieces of what is packed");
+  }
   if (encryption !== undefined && parent !== undefined) {
     throw new HexzError(
       "usage",
@@ -63,6 +66,7 @@ class Format1Writer implements FormatWriter {
   readonly format = 1;
   readonly dedup: DedupTable | undefined;
   readonly firstBlock = 0;
+  readonly dictionary: FormatWriter["dictionary"];
   readonly layout: Format1IndexWriter;
   readonly #parts: SharedParts;
   readonly #options: Format1Options;
@@ -72,7 +76,7 @@ class Format1Writer implements FormatWriter {
   #hasEntries = false;
 
   constructor(parts: SharedParts, options: Format1Options, seal: Seal | undefined) {
-    const { appender, coding, crew, totals } = parts;
+    const { appender, coding, crew, dictionary, totals } = parts;
     const { lossy = false, warn, parent } = options;
     this.#parts = parts;
     this.#options = options;
@@ -89,6 +93,13 @@ class Format1Writer implements FormatWriter {
       parent: parent?.chunks,
     });
     appender.append(new Uint8Array(HEADER_LENGTH));
+    if (dictionary !== undefined) {
+      // Where the threads see it.
+      const bytes = crew.engine.allocate(dictionary.length);
+      bytes.set(dictionary);
+      this.dictionary = { bytes, origin: 0 };
+      appender.append(bytes);
+    }
     // A path that the header has no room for is known before anything is packed.
     if (parent !== undefined) encodeHeader({ ...this.#header(), parentPaths: [parent.path] });
   }
@@ -156,7 +167,9 @@ class Format1Writer implements FormatWriter {
   #header(): Header {
     const base = { layout: "list", indexOffset: 0, hasMain: false, hasAuxiliary: false } as const;
     const coding = headerCoding(this.#parts.coding);
-    return { ...base, ...coding, parentPaths: this.#parentPaths(), encryption: this.#seal?.parameters };
+    const { bytes } = this.dictionary ?? {};
+    const dictionary = bytes && { offset: HEADER_LENGTH, length: bytes.length };
+    return { ...base, ...coding, dictionary, parentPaths: this.#parentPaths(), encryption: this.#seal?.parameters };
   }
 
   /** A parent that nothing is taken from would only have to be there. */
@@ -169,6 +182,8 @@ class Format1Writer implements FormatWriter {
   #metadata(metadata: Ending["metadata"], containers: readonly Container[]): Uint8Array | undefined {
     const placed = containersJson(containers.map((container) => this.#placed(container)));
     const facts = { ...metadata, ...(containers.length === 0 ? {} : { containers: placed }) };
+    if ("files" in facts)
+      throw new HexzError("usage", 'format 1 has its manifest under the key "files" of the metadata');
     if (this.#hasEntries) {
       const members = this.#members.finish();
       const lone = this.#members.isLone ? { [LONE_FILE]: true } : {};
