@@ -4,10 +4,12 @@
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { patchedSource } from "../src/core/commit/patched.ts";
 import { planSplices } from "../src/core/commit/splices.ts";
 import { digestWith } from "../src/core/digest.ts";
 import { contentOf, createArchive, createMemorySink, hexOf, openArchive } from "../src/core/index.ts";
 import { createPortableEngine } from "../src/core/portable-engine.ts";
+import { copySourceOf } from "../src/node/copy.ts";
 import { expectAgreement, expectBytes } from "./support/archives.ts";
 import { hexz, hexzJson } from "./support/cli.ts";
 import { type DiskWrite, makeOverlay, written } from "./support/overlays.ts";
@@ -206,6 +208,26 @@ describe("planSplices()", () => {
     flush(Number.POSITIVE_INFINITY);
     return result.map(({ length, rest }) => `${length} ${rest}`);
   }
+});
+
+test("an overlay that changes while it is committed is noticed", async () => {
+  const bytes = randomBytes(100, randomFrom(1));
+  const content = { size: 100, changed: [], read: async () => bytes, zeroUntil: (position: number) => position };
+  const sink = createMemorySink();
+  const writer = await createArchive(sink);
+  await writer.addStream("disk", contentOf(bytes));
+  await writer.finish();
+  const archive = await openArchive(sink.bytes());
+  const { digestOf } = archive.context;
+  const digest = digestOf(bytes);
+  const splices = [{ start: 0, end: 100, chunks: [{ length: 100, digest }] }];
+  const { coding } = archive.root;
+  const patch = { stream: archive.streams[0]!, content, splices, coding, metadata: {} };
+  const source = patchedSource(copySourceOf(archive, {}), patch, digestOf);
+  const { value: leaf } = await source.leaves()[Symbol.asyncIterator]().next();
+  expect(await source.chunk(leaf!.blocks[0]!, 0, 100, digest)).toEqual(bytes);
+  bytes[50]! ^= 1;
+  await expect(source.chunk(leaf!.blocks[0]!, 0, 100, digest)).rejects.toMatchObject({ code: "changed" });
 });
 
 describe("commit", () => {

@@ -235,6 +235,7 @@ test("pack --disk takes a qcow2 image as the file that it is, unless told otherw
   expect(shell("hexz cat disk.hxz disk | cmp - image.qcow2", cwd).code).toBe(0);
   const { document } = hexzJson(["pack", "d.hxz", "--disk", "-", "--disk-format", "qcow2"], { cwd });
   expect(document.error.code).toBe("usage");
+  expect(hexzJson(["pack", "raw.img", "d.hxz", "--disk-format", "qcow2"], { cwd }).document.error.code).toBe("usage");
 });
 
 test("zstdFrameLength() ends where zstd ends, with and without a checksum", () => {

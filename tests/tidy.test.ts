@@ -95,6 +95,12 @@ describe("imports", () => {
     expect(offenders("src/core/analyze/", (target) => isBase(target) || inside(...allowed)(target))).toEqual([]);
   });
 
+  test("disk images know what they are read from and packed as, and no archive", () => {
+    const seam = "src/core/write/content-input.ts";
+    const allowed = inside("src/core/disk/", "src/core/format/", "src/core/source/");
+    expect(offenders("src/core/disk/", (target) => isBase(target) || target === seam || allowed(target))).toEqual([]);
+  });
+
   test("nothing but the command line imports the command line", () => {
     for (const folder of ["src/core/", "src/node/"]) {
       expect(offenders(folder, (target) => !target.startsWith("src/cli/"))).toEqual([]);

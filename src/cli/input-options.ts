@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { type Command, Option, type OptionValues } from "@commander-js/extra-typings";
-import type { Warning } from "../core/errors.ts";
+import { HexzError, type Warning } from "../core/errors.ts";
 import { fromSystemError } from "../node/errors.ts";
 import type { PackInputs } from "../node/pack.ts";
 import { EXIT } from "./exit-codes.ts";
@@ -54,6 +54,7 @@ function patternsOf({ exclude = [], excludeFrom = [] }: InputOptions): string[] 
 /** What the INPUTs and options say to the library. @throws HexzError */
 export function inputsOf(inputs: readonly string[], options: InputOptions): Required<PackInputs> {
   const { disk, memory, diskFormat, allowBacking = false, oneFileSystem = false, dereference = false } = options;
+  if (disk === undefined && diskFormat !== "raw") throw new HexzError("usage", "--disk-format is of what --disk names");
   const streams = [
     ...(disk === undefined ? [] : [{ name: "disk" as const, path: disk, format: diskFormat }]),
     ...(memory === undefined ? [] : [{ name: "memory" as const, path: memory }]),

@@ -27,10 +27,14 @@ export interface Below extends Partial<Pick<ChangeMap, "scheme" | "partitions">>
   readonly outside: number;
 }
 
-export async function inspectOverlay(
-  path: string,
-  options: OpenOptions & { readonly base?: string | undefined },
-): Promise<InspectedOverlay> {
+export interface InspectOptions extends OpenOptions {
+  /** The archive below; only it knows the files. */
+  readonly base?: string | undefined;
+  /** Told of every stretch of the disk that is read, in bytes. */
+  readonly onProgress?: (bytes: number) => void;
+}
+
+export async function inspectOverlay(path: string, options: InspectOptions): Promise<InspectedOverlay> {
   const overlay = openOverlay(path);
   try {
     const { blocks, torn } = overlay;
@@ -40,7 +44,7 @@ export async function inspectOverlay(
     }
     const archive = await openArchiveFile(base, options);
     try {
-      return { blocks, torn, ...(await mapWith(archive, overlay)) };
+      return { blocks, torn, ...(await mapWith(archive, overlay, options)) };
     } finally {
       await archive.close();
     }
@@ -49,13 +53,20 @@ export async function inspectOverlay(
   }
 }
 
-async function mapWith(archive: Archive, overlay: OpenOverlay): Promise<Pick<InspectedOverlay, "ranges" | "below">> {
+async function mapWith(
+  archive: Archive,
+  overlay: OpenOverlay,
+  { onProgress }: InspectOptions,
+): Promise<Pick<InspectedOverlay, "ranges" | "below">> {
   const { root, source } = archive;
   const own = archive.ownStreams.find(({ name }) => name === "disk");
   // Without a disk of its own, what a mount shows is the content of the tree.
   const stream = own ?? archive.streams.find(({ name }) => name === "disk") ?? { start: 0, size: root.addressSpace };
   const { start, size } = stream;
-  const read = (from: number, to: number) => archive.run(archive.random.read(start + from, start + to));
+  const read = (from: number, to: number) => {
+    onProgress?.(to - from);
+    return archive.run(archive.random.read(start + from, start + to));
+  };
   const disk = overlaid({ name: source.name, size, read }, overlay);
   const map =
     own === undefined

@@ -11,6 +11,7 @@ import type { Calling, CommandSpec } from "../catalogue.ts";
 import { asUsage, EXIT } from "../exit-codes.ts";
 import { refuseUrl } from "../open.ts";
 import { ENGINE, JSON_OPTION, LATER_READING, PROGRESS, QUIET, refuseLater, SILENT } from "../options.ts";
+import { createProgress } from "../progress.ts";
 import { readingOptions, withReadingOptions } from "../reading-options.ts";
 import { formatSize } from "../sizes.ts";
 import { createLinePrinter, printDocument, printWarnings } from "../terminal.ts";
@@ -148,13 +149,20 @@ async function run(path: string, options: Options, calling: Calling): Promise<vo
     if (input === "-") throw new HexzError("usage", "overlay and base are files, not standard input");
   }
   const { inspectOverlay } = await import("../../node/inspect-overlay.ts");
-  const inspected = await inspectOverlay(path, { ...readingOptions(options), base }).catch((error: unknown) => {
+  const quiet = options.quiet === true || options.silent === true;
+  const progress = createProgress(options.progress, quiet, "reading");
+  let inspected: InspectedOverlay;
+  try {
+    inspected = await inspectOverlay(path, { ...readingOptions(options), base, onProgress: progress.add });
+  } catch (error) {
     throw asUsage(error);
-  });
+  } finally {
+    progress.end();
+  }
   const warnings = warningsOf(path, inspected);
   printWarnings(warnings);
   if (json === true) await printDocument(documentOf(path, inspected, warnings));
-  else if (options.quiet !== true && options.silent !== true) {
+  else if (!quiet) {
     const { line, end } = createLinePrinter();
     for (const text of linesOf(path, inspected, options)) await line(text);
     await end();
