@@ -10,7 +10,7 @@ import { openQuickly, type Truth, truthOf } from "./support/outcomes.ts";
 import { randomBytes, randomFrom, SEED, text } from "./support/random.ts";
 import { decodeReference } from "./support/reference.ts";
 import { forge } from "./support/reference-forge.ts";
-import { treePlan } from "./support/reference-samples.ts";
+import { treePlan, twoStates } from "./support/reference-samples.ts";
 import { expectHonest, repaired } from "./support/salvaged.ts";
 import { samplePlans } from "./support/samples.ts";
 import { signedBytes } from "./support/signers.ts";
@@ -243,6 +243,26 @@ test("a hard link whose file's page is lost becomes the file, and others link to
   const links = repair.entries.filter(({ type }) => type === "file").map(({ hardLink }) => hardLink);
   expect(links).toEqual([undefined, `${path(99_999)}x`, `${path(99_999)}x`]);
   expectHonest(repair, truth, "links");
+});
+
+test("an archive of two states: the last one, or the one before it with the loss told", async () => {
+  const bytes = twoStates();
+  const truth = await truthOf(bytes);
+  const [first, second] = pagesOf(bytes).filter(({ kind }) => kind === 7);
+  const last = await repaired(filled(bytes, first!.start, first!.end));
+  expect(last.losses).toEqual([]);
+  expectHonest(last, truth, "the first root lost");
+  expect(last.contents.has("file:d/new")).toBe(true);
+  const before = await repaired(filled(bytes, second!.start, second!.end));
+  expect(before.losses.map(({ where, message }) => [where, message])).toEqual([
+    ["root", "the last state is lost with its root; this is state 1"],
+  ]);
+  expectHonest(before, truth, "the second root lost");
+  expect(before.contents.has("file:d/new")).toBe(false);
+  // Broken off within the second state: the first one ends before it.
+  const cut = await repaired(bytes.subarray(0, second!.start));
+  expect(cut).toMatchObject({ verbatim: true, losses: [] });
+  expect(cut.cutBytes).toBeGreaterThan(0);
 });
 
 test("what is no archive, and what nothing is left of, gives an error and no output", async () => {

@@ -120,7 +120,8 @@ export class SalvagePlan {
     const inside = end <= this.#archive.root.addressSpace;
     this.#named.add(start, end, undefined);
     const isWhole = inside && !this.#lost.touches(start, end);
-    const kept = isWhole || (inside && this.#keepPartial);
+    // What would be computed from zeros is nothing that anybody asked for.
+    const kept = isWhole || (inside && this.#keepPartial && !computed);
     if (!isWhole) this.#tell(path, start, end, kept);
     if (!kept) return false;
     this.#kept.add(start, end, undefined);
@@ -217,7 +218,8 @@ export class SalvagePlan {
     if (entry.type !== "file") return true;
     const { start, size } = stretchOf(entry);
     const inside = start + size <= this.#archive.root.addressSpace;
-    return size === 0 || (inside && (this.#keepPartial || !this.#lost.touches(start, start + size)));
+    const mayBePartial = this.#keepPartial && entry.derived === undefined;
+    return size === 0 || (inside && (mayBePartial || !this.#lost.touches(start, start + size)));
   }
 
   async *#merged(): AsyncGenerator<Entry> {

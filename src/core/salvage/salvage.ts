@@ -2,6 +2,7 @@
 // is whole, or is whole up to an append that tore, is copied as it is; of any other one the pages are looked for all over
 // the file, and what they lead to is copied.
 
+import { equalBytes } from "../bytes.ts";
 import { type DigestOf, digestWith } from "../digest.ts";
 import { HexzError } from "../errors.ts";
 import { decodeEndMark, END_MARK_LENGTH } from "../format/end-mark.ts";
@@ -130,6 +131,10 @@ async function copyLeft(work: Work, inventory: Inventory, openScratch: () => Scr
     const elsewhere = bases.length === 0 ? undefined : (await loadBases(bases, sink)).dedup;
     const lost = await findLost(archive, rebuilt, { elsewhere, knowsParents: found !== undefined, onProgress });
     const made = new SalvagePlan(archive, lost, keepPartial);
+    if (isOfEarlierState(inventory)) {
+      const message = `the last state is lost with its root; this is state ${found!.root.state}`;
+      made.lose({ code: "damaged", where: "root", message });
+    }
     await made.make(rebuilt, found !== undefined);
     if (found === undefined && isEmpty(made)) throw nothingLeft(source, true);
     return made;
@@ -163,6 +168,12 @@ async function copyLeft(work: Work, inventory: Inventory, openScratch: () => Scr
   );
   const from = { id: found?.ref.digest, proven: rebuilt.proven, signatures };
   return { ...copied, verbatim: false, cutBytes: 0, losses: plan.losses, nameless: plan.namelessCount, from };
+}
+
+/** Whether an end mark behind the root that was found names another one. */
+function isOfEarlierState({ root, mark }: Inventory): boolean {
+  if (root === undefined || mark === undefined || mark.offset < root.ref.offset) return false;
+  return !equalBytes(mark.endMark.root.digest, root.ref.digest);
 }
 
 function isEmpty({ streams, counts }: SalvagePlan): boolean {
