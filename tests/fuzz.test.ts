@@ -7,6 +7,7 @@ import { expect, test } from "vitest";
 import { checkArchive } from "../src/core/index.ts";
 import { entriesOf } from "./support/archives.ts";
 import { decodersOf, fuzzArchive, fuzzDecoder, loadSeeds, randomOf } from "./support/fuzz.ts";
+import { fuzzFormat1, loadFormat1Seeds, outcomeOfFormat1 } from "./support/fuzz-format1.ts";
 import { COUNT, CRASHES, fuzz, SEED } from "./support/fuzz-run.ts";
 import { codeOf, openQuickly } from "./support/outcomes.ts";
 
@@ -23,6 +24,18 @@ test(`${COUNT} changed archives`, { timeout: 2_000_000_000 }, async () => {
   }
 });
 
+test("changed archives of format 1", { timeout: 2_000_000_000 }, async () => {
+  const seeds1 = await loadFormat1Seeds();
+  const count = Math.ceil(COUNT / 100);
+  const tally = await fuzz("format1", count, (number, keep) => fuzzFormat1(seeds1, randomOf(SEED, number), keep));
+  process.stdout.write(`seed ${SEED}: ${[...tally].map(([outcome, times]) => `${outcome} ${times}`).join(", ")}\n`);
+  if (count >= 500) {
+    for (const code of ["right", "damaged", "invalid", "limit_exceeded", "truncated", "parent_missing"]) {
+      expect(tally.get(code), code).toBeGreaterThan(0);
+    }
+  }
+});
+
 test("changed records, one decoder at a time", { timeout: 2_000_000_000 }, async () => {
   const decoders = decodersOf(seeds);
   const count = Math.min(COUNT, 100_000_000) * 2;
@@ -34,6 +47,10 @@ test("changed records, one decoder at a time", { timeout: 2_000_000_000 }, async
 
 test.each(existsSync(CRASHES) ? readdirSync(CRASHES) : [])("what failed once: %s", async (name) => {
   const bytes = new Uint8Array(readFileSync(new URL(name, CRASHES)));
+  if (name.startsWith("format1")) {
+    await outcomeOfFormat1(bytes);
+    return;
+  }
   if (name.startsWith("archive")) {
     try {
       const archive = await openQuickly(bytes);
