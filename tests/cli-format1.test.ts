@@ -161,3 +161,29 @@ test("ls draws a lineage of names: chains, branches, what is not there, circles"
   const v1 = document.archives.find(({ path }: { path: string }) => path === "v1.hxz");
   expect(v1).toMatchObject({ archive_id: null, new_chunks: 2, error: null });
 });
+
+test("flatten and rebase make archives of format 2: without parents, or with other ones", () => {
+  const root = temporaryDirectory();
+  const run1 = (...args: string[]) => hexzJson(args, { cwd: root });
+  const { main } = known("055-commit-thin-8k").streams;
+  const flat = run1("flatten", kept("055-commit-thin-8k"), "flat.hxz");
+  expect([flat.code, flat.document.copied_blocks.count]).toEqual([0, 0]);
+  expect(sha256(hexz(["cat", "flat.hxz", "disk"], { cwd: root }).bytes)).toBe(main.sha256);
+  const thin = run1("rebase", kept("055-commit-thin-8k"), "flat.hxz", "thin.hxz");
+  expect([thin.code, thin.document.chunks.unique]).toEqual([0, 0]);
+  expect(sha256(hexz(["cat", "thin.hxz", "disk"], { cwd: root }).bytes)).toBe(main.sha256);
+  const { document } = run1("inspect", "thin.hxz");
+  expect([document.version, document.parents.length, document.compression]).toEqual([2, 1, "lz4"]);
+  // its copy would be for everybody
+  const encrypted = run1("flatten", kept("055-pack-lz4-encrypted"), "plain.hxz");
+  expect([encrypted.code, existsSync(join(root, "plain.hxz"))]).toEqual([2, false]);
+  const alone = join(root, "alone.hxz");
+  writeFileSync(alone, readFileSync(kept("082-thin-grandchild")));
+  expect([run1("flatten", alone, "none.hxz").code, existsSync(join(root, "none.hxz"))]).toEqual([3, false]);
+  for (const [command, ...rest] of [
+    ["sign", fileURLToPath(new URL("archives/test-private.key", FORMAT1))],
+    ["keys", "list"],
+  ]) {
+    expect(hexz([command!, ...rest, kept("055-base")], { cwd: root }).code, command).toBeGreaterThan(0);
+  }
+});

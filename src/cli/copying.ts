@@ -2,7 +2,7 @@
 // result.
 
 import type { Command, OptionValues } from "@commander-js/extra-typings";
-import { HexzError } from "../core/errors.ts";
+import { HexzError, type Warning } from "../core/errors.ts";
 import type { CopiedArchive } from "../core/write/copier.ts";
 import type { OpenOptions } from "../node/archive.ts";
 import type { CopyOutput } from "../node/copy.ts";
@@ -45,7 +45,7 @@ export interface CopyJob {
   readonly calling: Calling;
   /** @returns the archive, and keys and lines of the command's own */
   make(copying: OpenOptions & CopyOutput): Promise<{
-    written: CopiedArchive;
+    written: CopiedArchive & { readonly warnings?: readonly Warning[] };
     extra?: Record<string, unknown>;
     lines?: string[];
   }>;
@@ -81,7 +81,7 @@ export async function writeCopy({ output, inputs, options, calling, make }: Copy
     const { count, storedBytes } = written.copied;
     const seconds = (performance.now() - start) / 1000;
     const copied = { copied_blocks: { count, stored_bytes: storedBytes } };
-    const told = { output, written, seconds, warnings: [], extra: { ...copied, ...extra }, lines };
+    const told = { output, written, seconds, warnings: written.warnings ?? [], extra: { ...copied, ...extra }, lines };
     await tellWritten(told, { json: options.json === true, quiet, onStdout });
   } catch (error) {
     throw asUsage(error);

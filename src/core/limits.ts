@@ -47,6 +47,8 @@ export const LIMITS = {
     lineage: 4096,
     /** From archive to parent, for one byte. */
     depth: 1024,
+    /** Bytes of parents that are hashed to find out whether references mean them. */
+    hashed: 1024 * MIB,
     dictionary: 16 * MIB,
     metadata: 256 * MIB,
     members: 4 * MIB,

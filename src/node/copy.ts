@@ -1,6 +1,7 @@
 // Archives without their parents, or with other ones: `flatten` and `rebase`.
 
 import type { Engine } from "../core/engine.ts";
+import { HexzError, type Warning } from "../core/errors.ts";
 import type { Archive } from "../core/read/archive.ts";
 import { type CopiedArchive, type CopyOptions, type CopySource, copyArchive } from "../core/write/copier.ts";
 import type { Encryption } from "../core/write/envelope-sink.ts";
@@ -27,9 +28,13 @@ export interface CopyFileOptions extends CopyOutput, BaseOptions {
   readonly archive: string;
 }
 
-/** What of an open archive is copied. @throws HexzError `not_available` of an archive of format 1 */
+export interface CopiedFile extends CopiedArchive {
+  /** What the copy of an archive of format 1 does not keep. */
+  readonly warnings: readonly Warning[];
+}
+
+/** What of an open archive is copied. @throws HexzError `not_available` of format 1, whose blocks cannot be taken over */
 export function copySourceOf(archive: Archive, metadata: Record<string, unknown>): CopySource {
-  // Its blocks are coded otherwise, and some have no digests.
   void archive.format2;
   return {
     root: archive.root,
@@ -48,16 +53,32 @@ export function copySourceOf(archive: Archive, metadata: Record<string, unknown>
  * Writes an archive of the same content that refers to the bases only: without any, to nothing.
  * @throws HexzError; then nothing is left behind
  */
-export async function copyArchiveFile(options: CopyFileOptions): Promise<CopiedArchive> {
+export async function copyArchiveFile(options: CopyFileOptions): Promise<CopiedFile> {
   const { archive: path, output, bases = [] } = options;
   for (const input of [path, ...bases]) checkNotOutput(input, pathOf(output));
   const archive = await openArchiveFile(path, options);
   try {
+    if (archive.format1 !== undefined) return await upgradeCopy(archive, options);
     const source = copySourceOf(archive, await archive.metadata());
-    return await copyToOutput(source, archive.context.engine, { ...keptEncryption(archive), ...options });
+    const copied = await copyToOutput(source, archive.context.engine, { ...keptEncryption(archive), ...options });
+    return { ...copied, warnings: [] };
   } finally {
     await archive.close();
   }
+}
+
+/** Blocks of format 1 cannot be taken over: the contents are packed anew, coded as they were. */
+async function upgradeCopy({ format1, source }: Archive, options: CopyFileOptions): Promise<CopiedFile> {
+  const { header } = format1!.opened;
+  if (header.encryption !== undefined && options.encryption === undefined) {
+    throw new HexzError("not_available", `${source.name} is encrypted, and its copy would not be`, {
+      hint: "--encrypt asks for the password of the copy",
+    });
+  }
+  const { convert } = await import("./convert/convert.ts");
+  const { archive, ...rest } = options;
+  const made = await convert({ ...rest, format: "hexz1", inputs: [archive], compression: header.compression });
+  return { ...made, copied: { count: 0, storedBytes: 0 } };
 }
 
 /** Whoever could read the archive can read its copy, and nobody else. */

@@ -136,6 +136,7 @@ function readEntry(reader: ByteReader, hasDigest: boolean): BlockEntry {
   const plainLength = reader.u32();
   const checksum = reader.u32();
   const digest = hasDigest ? readDigest(reader) : undefined;
+  checkLimit("the length of a block", plainLength, LIMITS.format1.block);
   if (low === NO_OFFSET && high === NO_OFFSET) return { kind: "reference", plainLength, digest };
   const offset = high * 2 ** 32 + low;
   if (storedLength === 0) {
@@ -144,7 +145,6 @@ function readEntry(reader: ByteReader, hasDigest: boolean): BlockEntry {
     return { kind: "zeros", plainLength };
   }
   checkLimit("the offset of a block", offset, LIMITS.bytes);
-  checkLimit("the length of a block", plainLength, LIMITS.format1.block);
   checkLimit("the stored length of a block", storedLength, LIMITS.format1.storedBlock);
   return { kind: "data", offset, storedLength, plainLength, checksum, digest };
 }

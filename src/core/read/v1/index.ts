@@ -13,8 +13,6 @@ import { blockOf, type References, type Stretch } from "./references.ts";
 
 /** Leaves that are kept, in chunks. */
 const CACHE_CHUNKS = 64 * 4096;
-/** Bytes that one leaf of a tail covers, where parents may have something for it. */
-const TAIL_WINDOW = 64 * 1024 * 1024;
 
 /** Where a stream lies in the address space. */
 interface Extent {
@@ -49,7 +47,8 @@ export class Index1 implements Index {
     const { stream, start: base } = extent;
     const { pages } = this.#member;
     const number = pages.numberAt(stream, address - base);
-    const { start, end } = number < 0 ? { start: 0, end: extent.end - base } : pages.span(stream, number);
+    const { start, next } = number < 0 ? { start: 0, next: undefined } : pages.span(stream, number);
+    const end = Math.min(extent.end - base, next ?? Number.POSITIVE_INFINITY);
     try {
       if (number < 0) return covering(yield* this.#tail(extent, 0, address), address);
       const page = yield* pages.page(stream, number);
@@ -83,10 +82,9 @@ export class Index1 implements Index {
 
   /** What lies behind the blocks. @param backed place in the stream where they end */
   *#tail({ stream, start: base, end }: Extent, backed: number, address: number): Io<FoundLeaf[]> {
-    const parentsEnd = yield* this.#references.backed(this.#member, stream);
-    const window = Math.floor((address - base - backed) / TAIL_WINDOW);
-    const start = backed + window * TAIL_WINDOW;
-    const stop = start >= parentsEnd ? end - base : Math.min(end - base, start + TAIL_WINDOW);
+    const window = yield* this.#references.window(this.#member, stream, address - base);
+    const start = Math.max(backed, window.start);
+    const stop = Math.min(end - base, window.end);
     const builder = new LeafBuilder(base + start, end);
     for (const stretch of yield* this.#references.tail(this.#member, stream, start, stop)) builder.add(stretch);
     return builder.finish();

@@ -59,11 +59,10 @@ export class Pages {
     return this.#starts[stream].length;
   }
 
-  /** Where a page begins and where the next one does; behind the last, where the stream ends. */
-  span(stream: StreamName, number: number): { start: number; end: number } {
+  /** Where a page begins and where the next one does, if there is one. */
+  span(stream: StreamName, number: number): { start: number; next: number | undefined } {
     const starts = this.#starts[stream];
-    const { size } = this.#opened.master[stream];
-    return { start: starts[number]!, end: Math.min(size, starts[number + 1] ?? size) };
+    return { start: starts[number]!, next: starts[number + 1] };
   }
 
   /** @throws HexzError `invalid`, `limit_exceeded`, `io` */

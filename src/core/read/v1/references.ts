@@ -58,6 +58,8 @@ export class References {
   readonly #digestOf: DigestOf;
   readonly #read: ReadStretches;
   #table: DigestTable | undefined;
+  /** Bytes of parents that were hashed. */
+  #hashed = 0;
   readonly #byPosition = new Map<number, boolean>();
 
   constructor(lineage: Lineage, digestOf: DigestOf, read: ReadStretches) {
@@ -76,14 +78,19 @@ export class References {
     return this.#tail(member, stream, start, end, new Map());
   }
 
-  /** Behind which place of a stream no parent has blocks. */
-  *backed(member: Member1, stream: StreamName): Io<number> {
-    let end = 0;
+  /** Which part of a tail around a place is worth one leaf: what one page of a parent has for it, or all that none has. */
+  *window(member: Member1, stream: StreamName, at: number): Io<{ start: number; end: number }> {
+    let start = 0;
     for (const parent of yield* this.#lineage.parents(member)) {
-      if (parent instanceof HexzError) return Number.MAX_SAFE_INTEGER;
-      end = Math.max(end, yield* parent.pages.backed(stream));
+      if (parent instanceof HexzError) break;
+      const backed = yield* parent.pages.backed(stream);
+      if (backed > at) {
+        const page = parent.pages.span(stream, parent.pages.numberAt(stream, at));
+        return { start: Math.max(start, page.start), end: Math.min(page.next ?? backed, backed) };
+      }
+      start = Math.max(start, backed);
     }
-    return end;
+    return { start, end: Number.POSITIVE_INFINITY };
   }
 
   *#resolve(place: Place, reference: Reference, known: Known): Io<readonly Stretch[]> {
@@ -129,8 +136,11 @@ export class References {
       const block = yield* this.#lookUp(digest, plainLength);
       if (block !== undefined) return [{ length: plainLength, block, offset: 0 }];
       for (const parent of found) {
+        // No writer makes references that only this finds; many of them could keep a reader busy for long.
+        if (this.#hashed + plainLength > LIMITS.format1.hashed) break;
         const stretches = yield* this.#range(parent, stream, at, at + plainLength, known);
         if (stretches.some((stretch) => "error" in stretch)) continue;
+        this.#hashed += plainLength;
         if (equalBytes(this.#digestOf(yield* this.#read(stretches)), digest)) return stretches;
       }
     }
