@@ -1,8 +1,8 @@
 // Fuzzing of format 1: archives changed at random where their index, header and manifest are, which nothing protects;
 // and blocks whose checksums are set right again, so that the changes reach what is behind them.
 
+import { crc32 } from "node:zlib";
 import { HexzError } from "../../src/core/errors.ts";
-import { crc32 } from "../../src/core/format/v1/crc32.ts";
 import { type BlockEntry, decodeIndexPage, encodeIndexPage } from "../../src/core/format/v1/index-page.ts";
 import { Archive } from "../../src/core/read/archive.ts";
 import { checkArchive } from "../../src/core/read/check.ts";
