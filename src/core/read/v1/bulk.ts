@@ -2,6 +2,7 @@
 // takes a key, a dictionary or a parent to read them: ranges in their order, a piece at a time on one thread.
 
 import { HexzError } from "../../errors.ts";
+import { LIMITS } from "../../limits.ts";
 import type { Archive } from "../archive.ts";
 import type { Part, Range } from "../bulk.ts";
 import type { Io } from "../io.ts";
@@ -21,6 +22,8 @@ export function* hasPlainBlocks({ opened, lineage }: Format1): Io<boolean> {
   const { header, master } = opened;
   const { encryption, dictionary, parentPaths, variableBlocks, cdc } = header;
   if (encryption !== undefined || dictionary !== undefined || parentPaths.length > 0) return false;
+  // Memory is planned for what the header says, and it says what it likes.
+  if (Math.max(header.blockSize, cdc?.max ?? 0) > LIMITS.blockSizeMax) return false;
   if (!variableBlocks || cdc !== undefined) return true;
   if (master.main.pages.length + master.auxiliary.pages.length > MOST_PAGES) return false;
   const { pages } = lineage.members[0]!;
