@@ -184,6 +184,15 @@ test("flatten and rebase make archives of format 2: without parents, or with oth
     ["sign", fileURLToPath(new URL("archives/test-private.key", FORMAT1))],
     ["keys", "list"],
   ]) {
-    expect(hexz([command!, ...rest, kept("055-base")], { cwd: root }).code, command).toBeGreaterThan(0);
+    const { code, stderr } = hexz([command!, ...rest, kept("055-base")], { cwd: root });
+    expect([code !== 0, stderr], command).toEqual([true, expect.stringContaining("hexz convert hexz1")]);
   }
+});
+
+test("overlay compares with a base of format 1", () => {
+  const root = temporaryDirectory();
+  writeFileSync(join(root, "vm.overlay"), new Uint8Array(8192).fill(1));
+  writeFileSync(join(root, "vm.meta"), Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0));
+  const { code, document } = hexzJson(["overlay", "vm.overlay", "--base", kept("055-base")], { cwd: root });
+  expect([code, document.modified_blocks, document.ranges]).toEqual([0, 1, [[4096, 8192]]]);
 });

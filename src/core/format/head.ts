@@ -30,9 +30,10 @@ export function decodeHead(bytes: Uint8Array, name: string, digestOf: DigestOf):
   if (version !== FORMAT_VERSION) {
     throw new HexzError(
       "version_unknown",
-      `${name} is a Hexz archive of version ${version}; this program reads version 2`,
+      `${name} is a Hexz archive of format ${version}, not of format ${FORMAT_VERSION}`,
       {
         data: { found: version, expected: FORMAT_VERSION },
+        ...(version === 1 ? { hint: "hexz convert hexz1 makes an archive of format 2 of it" } : {}),
       },
     );
   }
