@@ -54,6 +54,7 @@ test("raw keys as the original has them, and public keys in hexadecimal", async 
   expect(hexOf(signer.publicKey)).toBe(expected);
   writeFileSync(join(cwd, "public.key"), signer.publicKey);
   await expectPair(signer, readPublicKey(join(cwd, "public.key")));
+  expect(refusal(() => readPrivateKey(join(cwd, "public.key"))).message).toContain("it is a public key");
   await expectPair(signer, readPublicKey(expected.toUpperCase()));
 });
 

@@ -2,7 +2,8 @@
 // What a file holds is told from its content, never from its name.
 
 import type { KeyObject } from "node:crypto";
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, openSync, readSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { equalBytes } from "../core/bytes.ts";
 import type { Signer } from "../core/crypto/ed25519.ts";
 import { HexzError } from "../core/errors.ts";
@@ -130,13 +131,24 @@ function signerFromText(text: string, path: string): Signer | undefined {
   }
 }
 
+/** Raw public keys look like private ones, and everybody knows them: told by the private key that is beside it. */
+function isPublicHalf(bytes: Uint8Array, path: string): boolean {
+  const beside = join(dirname(path), "private.key");
+  if (!existsSync(beside)) return false;
+  const other = readKeyFile(beside);
+  return other.length === SEED_LENGTH && equalBytes(signerOfSeed(other).publicKey, bytes);
+}
+
 /**
  * The private key in a file.
  * @throws HexzError `usage` when it holds none, or an encrypted one; `not_found`, `permission`
  */
 export function readPrivateKey(path: string): Signer {
   const bytes = readKeyFile(path);
-  if (bytes.length === SEED_LENGTH) return signerOfSeed(bytes);
+  if (bytes.length === SEED_LENGTH) {
+    if (isPublicHalf(bytes, path)) throw notAKey(path, "it is a public key", "sign with the private key");
+    return signerOfSeed(bytes);
+  }
   const text = bytes.toString("latin1");
   const signer = signerFromText(text, path);
   if (signer !== undefined) return signer;
