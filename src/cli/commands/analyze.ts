@@ -26,7 +26,8 @@ function define() {
         `lz4 ${saves(PRICES.lz4)} over none, zstd ${saves(PRICES.zstd)} over lz4, its best levels ${saves(PRICES.slowZstd)} more, a dictionary ${saves(PRICES.dictionary)}, ` +
         `each doubling of blocks over 64K ${saves(PRICES.blockDoubling)}, each halving of chunks below 64K ` +
         `${saves(PRICES.chunkHalving)}, fixed chunks ${saves(PRICES.fixed)}. ` +
-        "Beside it stands what DCAM, the model of the original program, would choose.",
+        "Beside it stands what DCAM, the model of the original program, would choose. In JSON, error and unique_error are bytes " +
+        "on either side of compressed_size and unique_bytes, 0 where all was measured; price is what the recommendation compares.",
     )
     .addArgument(
       new Argument("[input...]", "files, directories, - for standard input, or archives, whose contents are measured"),

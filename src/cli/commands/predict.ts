@@ -26,7 +26,8 @@ function define() {
     .summary("how large an archive would be, without making it")
     .description(
       "Predicts the size of the archive that pack would make with the same options. All of the input is chunked, a sample of " +
-        "the blocks is coded. With --base or --dictionary the input is packed without writing, which is exact.",
+        "the blocks is coded. With --base or --dictionary the input is packed without writing, which is exact. " +
+        "In JSON, error and unique_error are bytes on either side, 0 where all was measured.",
     )
     .addArgument(
       new Argument("[input...]", "files, directories, - for standard input, or archives, whose contents are measured"),
