@@ -3,6 +3,7 @@ import { lstatSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { analyze } from "./analysis.mjs";
 import { peerContenders } from "./contenders.mjs";
+import { convertSmall, convertTar } from "./convert.mjs";
 import { openEncrypted, packEncrypted } from "./encryption.mjs";
 import { childImage, commitImage } from "./images.mjs";
 import * as ours from "./ours.mjs";
@@ -42,6 +43,8 @@ export const CASES = [
   { id: "random-cdc", input: "tar", build: randomRead },
   { id: "analyze-tar", input: "tar", build: analyze },
   { id: "analyze-image", input: "image", build: analyze },
+  { id: "convert-tar", input: "tar", build: convertTar },
+  { id: "convert-small", input: "small", build: convertSmall },
   { id: "encrypt-pack", input: "tar", build: packEncrypted },
   { id: "encrypt-open", input: "tar", build: openEncrypted },
   { id: "inspect", input: "tar", also: ["image", "random"], build: inspect },

@@ -20,6 +20,7 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import { makeSmall } from "./convert.mjs";
 import { makeUpdate } from "./images.mjs";
 import { runCommand, sizeOf } from "./run.mjs";
 
@@ -50,13 +51,14 @@ const INPUTS = {
   tree: "tree",
   versions: "versions",
   update: "update",
+  small: "small",
 };
 
 /**
  * Makes what is not there yet.
  * @param {string} directory
  * @param {{ needed: Set<string>, paths: Record<string, string>, denseImage: boolean, log: (line: string) => void }} options
- * @returns {Promise<Record<string, { path: string, size: number, note: string }>>} by name: tar, image, random, tree, versions, update
+ * @returns {Promise<Record<string, { path: string, size: number, note: string }>>} by name: tar, image, random, tree, versions, update, small
  */
 export async function makeData(directory, { needed, paths, denseImage, log }) {
   mkdirSync(directory, { recursive: true });
@@ -72,6 +74,7 @@ export async function makeData(directory, { needed, paths, denseImage, log }) {
       const files = listFiles("/usr/share", 1, LARGEST_TAR_MEMBER);
       return makeUpdate(path, join(directory, INPUTS.image), files, { debugfs: paths.debugfs, fixedTime: FIXED_TIME });
     },
+    small: (path) => makeSmall(path, paths),
   };
   if (needed.has("update")) needed.add("image");
   if (needed.has("image")) needed.add("tar");

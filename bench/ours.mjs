@@ -44,6 +44,12 @@ export function packCommand({ inputs = [], disk, output, engine, settings, compr
   return hexz("pack", engine, ...inputs, output, ...flags);
 }
 
+/** @param {{ format: string, input: string, output: string, engine: string, settings: object }} options */
+export function convertCommand({ format, input, output, engine, settings }) {
+  const flags = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
+  return hexz("convert", engine, format, input, output, ...flags);
+}
+
 export const extractCommand = (engine, archive, destination) => hexz("extract", engine, archive, destination);
 
 export const commitCommand = (engine, base, overlay, output, ...more) =>

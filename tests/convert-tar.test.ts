@@ -4,6 +4,7 @@
 import { execFileSync } from "node:child_process";
 import {
   linkSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -14,6 +15,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { checkArchive, type Entry } from "../src/core/index.ts";
 import { openArchiveFile } from "../src/node/archive.ts";
@@ -67,6 +69,9 @@ const MAKERS: Record<string, string> = {
   "Python, PAX": PYTHON("PAX"),
 };
 
+const MAKE_TAR = fileURLToPath(new URL("support/make-tar.go", import.meta.url));
+const hasGo = shell("command -v go", "/").code === 0;
+if (!hasGo) process.stderr.write("skipped: tars of Go: there is no go here\n");
 const hasBsdtar = shell("command -v bsdtar", "/").code === 0;
 if (!hasBsdtar) process.stderr.write("skipped: tars of bsdtar: there is no bsdtar here\n");
 
@@ -84,28 +89,35 @@ async function originalOf(cwd: string, archive: string): Promise<Buffer> {
   return readFileSync(path);
 }
 
+/** The tar comes back from its archive, which is good, and whose entries are what is in the tree. */
+async function expectConverted(cwd: string, tar: string): Promise<Map<string, Entry>> {
+  const output = `${tar}.hxz`;
+  expect((await convertTar(cwd, tar, output)).warnings).toEqual([]);
+  expectBytes(await originalOf(cwd, output), readFileSync(join(cwd, tar)), tar);
+  const archive = await openArchiveFile(join(cwd, output), { workers: 1 });
+  expect((await checkArchive(archive)).problems).toEqual([]);
+  const entries = new Map((await entriesOf(archive)).map((entry) => [entry.path.replace(/^tree\/?/, ""), entry]));
+  for (const [name, entry] of entries) {
+    const path = Buffer.from(`${cwd}/tree/${name}`, "latin1");
+    const stat = lstatSync(path);
+    const type = stat.isDirectory() ? "directory" : stat.isSymbolicLink() ? "symlink" : "file";
+    expect([name, entry.type]).toEqual([name, type]);
+    if (type === "file") expectBytes(await archive.fileOf(entry).read(), readFileSync(path), name);
+    if (type === "symlink") expect(entry.target).toBe(readlinkSync(path, "latin1"));
+  }
+  await archive.close();
+  return entries;
+}
+
 describe("convert tar and --to original", () => {
   const makers = Object.entries(MAKERS).filter(([maker]) => hasBsdtar || !maker.startsWith("bsdtar"));
   test.each(makers)("%s: the tree, and the tar byte for byte", async (_, command) => {
     const cwd = place();
     execFileSync("sh", ["-c", command], { cwd });
-    const { warnings } = await convertTar(cwd, "x.tar", "x.hxz");
-    expect(warnings).toEqual([]);
-    expectBytes(await originalOf(cwd, "x.hxz"), readFileSync(join(cwd, "x.tar")), "the tar");
-    const archive = await openArchiveFile(join(cwd, "x.hxz"), { workers: 1 });
-    expect((await checkArchive(archive)).problems).toEqual([]);
-    const entries = new Map((await entriesOf(archive)).map((entry) => [entry.path.replace(/^tree\/?/, ""), entry]));
-    const found = readdirSync(join(cwd, "tree"), { recursive: true, withFileTypes: true });
-    for (const one of found) {
-      const path = join(one.parentPath, one.name);
-      const name = path.slice(join(cwd, "tree").length + 1);
-      const entry = entries.get(Buffer.from(name).toString("latin1"));
-      const type = one.isDirectory() ? "directory" : one.isSymbolicLink() ? "symlink" : "file";
-      expect([name, entry?.type]).toEqual([name, type]);
-      if (type === "file") expectBytes(await archive.fileOf(entry!).read(), readFileSync(path), name);
-      if (type === "symlink") expect(entry!.target).toBe(readlinkSync(path, "latin1"));
-    }
-    await archive.close();
+    const entries = await expectConverted(cwd, "x.tar");
+    const found = readdirSync(join(cwd, "tree"), { recursive: true, encoding: "utf8" });
+    const bytes = found.map((name) => Buffer.from(name).toString("latin1"));
+    expect(bytes.filter((name) => !entries.has(name))).toEqual([]);
     // Hard links are one file; what was known of owner and time is kept.
     expect(entries.get("large")!.mtime!.seconds).toBe(1_700_000_000);
     expect([entries.get("large")!.hardLink, entries.get("empty/link-to-large")!.hardLink]).toEqual([
@@ -115,6 +127,15 @@ describe("convert tar and --to original", () => {
     expect(entries.get("a.txt")?.mode).toBe(0o644);
     const hasNames = { userName: "root", groupName: "root" };
     if (process.getuid?.() === 0) expect(entries.get("a.txt")).toMatchObject({ uid: 0, gid: 0, ...hasNames });
+  });
+
+  test.skipIf(!hasGo)("Go's archive/tar, all formats", async () => {
+    const cwd = place();
+    execFileSync("go", ["run", MAKE_TAR], { cwd, env: { ...process.env, GO111MODULE: "off", GOFLAGS: "" } });
+    const counts: number[] = [];
+    for (const format of ["ustar", "pax", "gnu"]) counts.push((await expectConverted(cwd, `${format}.tar`)).size);
+    expect(counts[1]).toBe(counts[2]);
+    expect(counts[0]).toBeGreaterThan(5);
   });
 
   test.each(["gz", "bz2", "xz", "zst"])("compressed with %s, from a file and from a pipe", async (ending) => {

@@ -116,6 +116,24 @@ describe("headers", () => {
     expect([entries.get("odd")!.content, warnings]).toEqual(["data", ["unsupported: label", "unsupported: odd"]]);
   });
 
+  test("a directory that is sparse is a directory, a target that is too long is left out", async () => {
+    const sparse = paxOf({ "GNU.sparse.map": "0,4", "GNU.sparse.size": "9", "GNU.sparse.name": "dump" });
+    const { entries, warnings } = await entriesOfTar(
+      tarOf(
+        sparse,
+        { type: "D", content: "Yx\0\0" },
+        paxOf({ linkpath: "t".repeat(65_536) }),
+        { name: "s", type: "2" },
+        ok,
+      ),
+    );
+    expect([[...entries.keys()], entries.get("dump")!.type, warnings]).toEqual([
+      ["dump", "ok"],
+      "directory",
+      ["limit_exceeded: s"],
+    ]);
+  });
+
   test("directories and links have no content whatever they say", async () => {
     const size = { 124: "00000001000\0" };
     const { entries } = await entriesOfTar(

@@ -26,11 +26,11 @@ function define() {
     .addArgument(
       new Argument(
         "<argument...>",
-        "FORMAT (hexz1: an archive of format 1; auto: what the input looks like), INPUTs and OUTPUT; with --to, ARCHIVE and OUTPUT. " +
+        "FORMAT (tar, also compressed; webdataset; hdf5; qcow2; hexz1: an archive of format 1; auto: what the input looks like), INPUTs and OUTPUT; with --to, ARCHIVE and OUTPUT. " +
           "- is standard input or output",
       ),
     )
-    .option("--to <format>", "turn an archive into this; hexz1: an archive of format 1")
+    .option("--to <format>", "turn an archive into this: raw, tar, original, qcow2, or hexz1: an archive of format 1")
     .addOption(ALLOW_BACKING)
     .option("--path <path>", "with --to: which file, stream or container, where there are several");
   const command = withOutputOptions(withCodingOptions(convert));

@@ -5,6 +5,7 @@ import type { ErrorCode } from "../errors.ts";
 import { HexzError } from "../errors.ts";
 import type { Entry, EntryType, Timestamp, Xattr } from "../format/entry.ts";
 import { type ByteString, displayName } from "../format/path.ts";
+import { LIMITS } from "../limits.ts";
 import type { TarMember } from "./parser.ts";
 import { BASE64_XATTR, parsePaxTime, XATTR } from "./pax.ts";
 
@@ -72,7 +73,7 @@ export function entryOfMember(member: TarMember, what: string): TarEntry {
   const entry: Entry = {
     path: safe.path,
     type,
-    mode: header.mode % 0o10000 >= 0 ? header.mode & 0o7777 : 0,
+    mode: Math.max(0, header.mode) & 0o7777,
     ...owner("uid", number("uid", header.uid)),
     ...owner("gid", number("gid", header.gid)),
     ...(userName === "" ? {} : { userName }),
@@ -80,14 +81,17 @@ export function entryOfMember(member: TarMember, what: string): TarEntry {
     mtime: mtime === undefined ? wholeSeconds(header.mtime) : parsePaxTime(mtime, `the mtime of ${what}`),
     ...(xattrs.length === 0 ? {} : { xattrs }),
     ...metadataOf(member),
-    ...(member.sparse === undefined ? {} : { sparse: true }),
+    ...(type === "file" && member.sparse !== undefined ? { sparse: true } : {}),
   };
   if (flag === "1") {
     const link = safePath(member.linkPath);
-    if ("problem" in link) return leave("unsafe_path", `${link.problem.replace("its name", "what it links to")}`);
+    if ("problem" in link) return leave("unsafe_path", link.problem.replace("its name", "what it links to"));
     return { entry: { ...entry, hardLink: link.path } };
   }
-  if (type === "symlink") return { entry: { ...entry, target: member.linkPath } };
+  if (type === "symlink") {
+    if (member.linkPath.length > LIMITS.symlinkTarget) return leave("limit_exceeded", "what it points to is too long");
+    return { entry: { ...entry, target: member.linkPath } };
+  }
   if (type === "char" || type === "block") {
     const major = number("SCHILY.devmajor", header.device.major);
     const minor = number("SCHILY.devminor", header.device.minor);
@@ -98,6 +102,7 @@ export function entryOfMember(member: TarMember, what: string): TarEntry {
   return { entry, note: `is of the unknown type ${JSON.stringify(flag)}; it is taken for a file` };
 }
 
+const NO_XATTRS: readonly Xattr[] = [];
 const wholeSeconds = (seconds: number): Timestamp => ({ seconds, nanoseconds: 0 });
 
 /** Some programs write -1 for an owner that they do not know. */
@@ -112,7 +117,8 @@ function decimalOr(said: ByteString | undefined, field: number, key: string, wha
   throw new HexzError("invalid", `the ${key} of ${what} is ${JSON.stringify(displayName(said).slice(0, 40))}`);
 }
 
-function xattrsOf(records: TarMember["records"]): Xattr[] {
+function xattrsOf(records: TarMember["records"]): readonly Xattr[] {
+  if (records.size === 0) return NO_XATTRS;
   const found = new Map<ByteString, Uint8Array>();
   for (const [key, value] of records) {
     const isPlain = key.startsWith(XATTR);
@@ -138,6 +144,7 @@ function fromBase64(text: string): Uint8Array | undefined {
 
 /** Records of the member's own that no field says; those of global headers are the container's. */
 function metadataOf({ records, global }: TarMember): Pick<Entry, "metadata"> {
+  if (records.size === 0) return {};
   const kept: [string, string][] = [];
   for (const [key, value] of records) {
     if (FIELDS.has(key) || global.has(key) || key.startsWith(XATTR)) continue;

@@ -7,9 +7,9 @@ import { PieceReader } from "./leaf-pages.ts";
 import type { OpenScratch, Scratch } from "./scratch.ts";
 
 /** What is kept in memory, by estimate. */
-const MEMORY_BYTES = 24 * 1024 * 1024;
+const MEMORY_BYTES = 48 * 1024 * 1024;
 /** What an item takes in memory beside its path (twice: its key) and bytes. */
-const ITEM_BYTES = 160;
+const ITEM_BYTES = 400;
 /** Runs of one length that become one of the next. */
 const FAN_IN = 32;
 

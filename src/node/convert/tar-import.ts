@@ -1,7 +1,7 @@
 // A tar into an archive: members become entries, the bytes between them a list of pieces, so that the tar can be had
 // back byte for byte.
 
-import { HexzError } from "../../core/errors.ts";
+import { type ErrorCode, HexzError } from "../../core/errors.ts";
 import type { Entry } from "../../core/format/entry.ts";
 import { displayName } from "../../core/format/path.ts";
 import type { ContentRange } from "../../core/format/record.ts";
@@ -10,6 +10,7 @@ import { LIMITS } from "../../core/limits.ts";
 import { isZero } from "../../core/tar/header.ts";
 import { entryOfMember, globalMetadata } from "../../core/tar/member.ts";
 import { type TarMember, TarParser } from "../../core/tar/parser.ts";
+import type { SparseMap } from "../../core/tar/sparse.ts";
 import type { ContentInput } from "../../core/write/content-input.ts";
 import { PathChecker } from "../../core/write/tree-writer.ts";
 import { BufferedInput } from "./buffered-input.ts";
@@ -31,6 +32,8 @@ export interface TarImport {
 /** What it needs of an import. */
 type TarContext = Pick<ImportContext, "writer" | "warn">;
 
+/** Characters of a name in a message. */
+const MOST_NAME = 200;
 const NO_CONTENT: ContentRange = { start: 0, size: 0, sparse: false };
 
 /** Reads all of a tar. @throws HexzError `invalid`, `damaged`, `truncated`, `limit_exceeded` */
@@ -142,38 +145,34 @@ class TarReader {
   async #member(member: TarMember): Promise<void> {
     const what = `the member at ${member.at} of ${this.#name}`;
     const converted = entryOfMember(member, what);
-    const name = displayName(member.path);
-    const problem =
-      converted.entry === undefined
-        ? { code: converted.code, message: `"${name}" is left out: ${converted.why}` }
-        : this.#pathProblem(converted.entry, name);
-    if (member.path.startsWith("/") && problem === undefined && !this.#toldOfAbsolute) {
-      this.#toldOfAbsolute = true;
-      this.#context.warn({
-        path: member.path,
-        code: "collision",
-        message: `"${name}" and others lose their first "/"`,
-      });
-    }
-    if (problem !== undefined) this.#context.warn({ path: member.path, ...problem });
-    else if (converted.entry !== undefined && converted.note !== undefined) {
-      this.#context.warn({ path: member.path, code: "unsupported", message: `"${name}" ${converted.note}` });
-    }
+    const kept = converted.entry !== undefined && this.#isKept(member, converted.entry, converted.note);
+    if (converted.entry === undefined) this.#warnOf(member, converted.code, `is left out: ${converted.why}`);
     const content = await this.#store(member);
-    if (converted.entry === undefined || problem !== undefined) return;
+    if (converted.entry === undefined || !kept) return;
     const entry = this.#options.place?.(converted.entry, member) ?? converted.entry;
     const isOwn = entry.type === "file" && entry.hardLink === undefined;
     await this.#context.writer.addEntry(entry, isOwn ? content : undefined);
   }
 
-  #pathProblem(entry: Entry, name: string) {
+  /** Whether an archive can have the entry; tells of what it changes. */
+  #isKept(member: TarMember, entry: Entry, note: string | undefined): boolean {
     try {
       this.#paths.check(entry.path);
-      return undefined;
     } catch (error) {
       if (!(error instanceof HexzError)) throw error;
-      return { code: error.code, message: `"${name.slice(0, 200)}" is left out: ${error.message}` };
+      this.#warnOf(member, error.code, `is left out: ${error.message}`);
+      return false;
     }
+    if (member.path.startsWith("/") && !this.#toldOfAbsolute) {
+      this.#toldOfAbsolute = true;
+      this.#warnOf(member, "collision", 'and others lose their first "/"');
+    }
+    if (note !== undefined) this.#warnOf(member, "unsupported", note);
+    return true;
+  }
+
+  #warnOf({ path }: TarMember, code: ErrorCode, what: string): void {
+    this.#context.warn({ path, code, message: `"${displayName(path).slice(0, MOST_NAME)}" ${what}` });
   }
 
   /** Packs the content that follows; it goes into the list, too. */
@@ -202,23 +201,8 @@ class TarReader {
 
   /** The bytes from here on: of a member, or all that is left. */
   #content(member: TarMember | undefined, storedSize: number | undefined): ContentInput {
-    const input = this.#input;
-    const end = input.position + (storedSize ?? Number.POSITIVE_INFINITY);
-    const check = (count: number): number => {
-      if (count > 0 || storedSize === undefined) return count;
-      const name = displayName(member!.path);
-      const message = `${this.#name} ends at ${input.position}: "${name}" has ${end - input.position} bytes more`;
-      throw new HexzError("truncated", message, { data: { at: input.position } });
-    };
-    const read = (into: Uint8Array): number | Promise<number> => {
-      const pending = input.read(into.subarray(0, end - input.position));
-      return typeof pending === "number" ? check(pending) : pending.then(check);
-    };
-    const common = { name: this.#name, finish() {}, close() {} };
-    const sparse = member?.sparse;
-    return sparse === undefined
-      ? { ...common, size: storedSize, read }
-      : { ...common, ...withHoles(read, sparse.size, sparse.runs) };
+    const stored = new StoredInput(this.#input, this.#name, storedSize, member);
+    return member?.sparse === undefined ? stored : withHoles(stored, member.sparse);
   }
 
   #warn(code: "truncated" | "unsupported", what: string): void {
@@ -226,12 +210,41 @@ class TarReader {
   }
 }
 
+/** Bytes of a tar that are a content. */
+class StoredInput implements ContentInput {
+  readonly name: string;
+  readonly size: number | undefined;
+  readonly #input: BufferedInput;
+  readonly #member: TarMember | undefined;
+  readonly #end: number;
+
+  constructor(input: BufferedInput, name: string, size: number | undefined, member: TarMember | undefined) {
+    this.name = name;
+    this.size = size;
+    this.#input = input;
+    this.#member = member;
+    this.#end = input.position + (size ?? Number.POSITIVE_INFINITY);
+  }
+
+  read(into: Uint8Array): number | Promise<number> {
+    const pending = this.#input.read(into.subarray(0, this.#end - this.#input.position));
+    return typeof pending === "number" ? this.#checked(pending) : pending.then((count) => this.#checked(count));
+  }
+
+  #checked(count: number): number {
+    if (count > 0 || this.size === undefined) return count;
+    const { position } = this.#input;
+    const name = displayName(this.#member!.path);
+    const message = `${this.name} ends at ${position}: "${name}" has ${this.#end - position} bytes more`;
+    throw new HexzError("truncated", message, { data: { at: position } });
+  }
+
+  finish(): void {}
+  close(): void {}
+}
+
 /** Stored runs with the holes between them. */
-function withHoles(
-  read: (into: Uint8Array) => number | Promise<number>,
-  size: number,
-  runs: readonly { readonly offset: number; readonly length: number }[],
-) {
+function withHoles(stored: StoredInput, { size, runs }: SparseMap): ContentInput {
   let position = 0;
   let number = 0;
   /** Bytes up to the next run. */
@@ -239,28 +252,28 @@ function withHoles(
     while (number < runs.length && runs[number]!.offset + runs[number]!.length <= position) number++;
     return Math.max(0, (runs[number]?.offset ?? size) - position);
   };
+  const took = (count: number): number => {
+    position += count;
+    return count;
+  };
   return {
+    name: stored.name,
     size,
     sparse: true,
     hole,
-    skip(length: number) {
-      position += length;
-    },
-    read(into: Uint8Array): number | Promise<number> {
+    skip: took,
+    read(into) {
       const zeros = Math.min(hole(), into.length, size - position);
       if (zeros > 0) {
         into.fill(0, 0, zeros);
-        position += zeros;
-        return zeros;
+        return took(zeros);
       }
       const run = runs[number];
       if (run === undefined) return 0;
-      const pending = read(into.subarray(0, run.offset + run.length - position));
-      const took = (count: number): number => {
-        position += count;
-        return count;
-      };
+      const pending = stored.read(into.subarray(0, run.offset + run.length - position));
       return typeof pending === "number" ? took(pending) : pending.then(took);
     },
+    finish() {},
+    close() {},
   };
 }
