@@ -131,7 +131,10 @@ describe("convert tar and --to original", () => {
 
   test.skipIf(!hasGo)("Go's archive/tar, all formats", async () => {
     const cwd = place();
-    execFileSync("go", ["run", MAKE_TAR], { cwd, env: { ...process.env, GO111MODULE: "off", GOFLAGS: "" } });
+    execFileSync("sh", ["-c", `go run "$0"`, MAKE_TAR], {
+      cwd,
+      env: { ...process.env, GO111MODULE: "off", GOFLAGS: "" },
+    });
     const counts: number[] = [];
     for (const format of ["ustar", "pax", "gnu"]) counts.push((await expectConverted(cwd, `${format}.tar`)).size);
     expect(counts[1]).toBe(counts[2]);
