@@ -180,6 +180,16 @@ describe("the command", () => {
     }
   });
 
+  test("what does not compress fills the reader's memory and comes back", () => {
+    const cwd = temporaryDirectory();
+    writeFileSync(join(cwd, "disk"), randomBytes(9_000_000, random));
+    for (const more of [["--chunking", "fixed", "--block-size", "1M"], ["--compression", "zstd"], []]) {
+      expect(hexz(["pack", "--disk", "disk", "a.hxz", "--format", "1", "--force", ...more], { cwd }).code).toBe(0);
+      expect(hexz(["extract", "a.hxz", "out", "--force", "--quiet"], { cwd })).toMatchObject({ code: 0, stderr: "" });
+      expect(sha256(readFileSync(join(cwd, "out"))), `seed ${SEED}`).toBe(sha256(readFileSync(join(cwd, "disk"))));
+    }
+  });
+
   test("encrypts with a password, and converts what is encrypted", () => {
     const cwd = tree();
     const env = { ...process.env, HEXZ_PASSWORD: "correct horse" };

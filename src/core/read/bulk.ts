@@ -130,7 +130,9 @@ const ALIGNMENT = 192;
  * @param dictionaryBytes of all dictionaries that they may need
  */
 export function bulkPlan(codings: readonly Coding[], threads: number, dictionaryBytes: number): BulkPlan {
-  const length = Math.max(MIB, ...codings.flatMap(({ blockSize, sizes }) => [blockSize, sizes.max]));
+  const longest = Math.max(MIB, ...codings.flatMap(({ blockSize, sizes }) => [blockSize, sizes.max]));
+  // Blocks of format 1 are coded even where that makes them longer.
+  const length = longest + (longest >> 6) + 1024;
   const affordable = Math.floor(SLOTS_BYTES / (2 * length));
   const count = threads === 1 ? 1 : Math.max(threads + 1, Math.min(threads + 6, affordable));
   const words = SLOT_BLOCKS * (DECODE_BLOCK_WORDS + 1) + SLOT_CHUNKS * DECODE_CHUNK_WORDS;
@@ -138,6 +140,9 @@ export function bulkPlan(codings: readonly Coding[], threads: number, dictionary
   const heapBytes = slots + dictionaryBytes + (dictionaryBytes === 0 ? 0 : LIMITS.dictionaries * ALIGNMENT);
   return { length, count, heapBytes, dictionaryBytes };
 }
+
+/** What a block takes of a slot, which has the same room for stored and for plain bytes. */
+const roomFor = ({ plainLength, storedLength }: BlockRef): number => Math.max(plainLength, storedLength);
 
 export interface BulkParts {
   readonly index: Index;
@@ -231,12 +236,12 @@ export class BulkReader<R extends Range> {
         slot.parts.push({ range, start, end, error: source });
         return true;
       }
-      if (slot.plainLength + block.plainLength > this.#length || slot.blocks.length === SLOT_BLOCKS) return false;
+      if (slot.plainLength + roomFor(block) > this.#length || slot.blocks.length === SLOT_BLOCKS) return false;
       if (slot.chunkCount === SLOT_CHUNKS) return false;
       number = slot.blocks.length;
       slot.numbers.set(key, number);
       slot.blocks.push({ block, source, plainAt: slot.plainLength, chunks: [] });
-      slot.plainLength += block.plainLength;
+      slot.plainLength += roomFor(block);
     }
     const { block: known, source, chunks } = slot.blocks[number]!;
     if (!sameBlock(known, block)) {
@@ -264,7 +269,7 @@ export class BulkReader<R extends Range> {
     } catch (error) {
       return error as HexzError;
     }
-    if (block.plainLength <= this.#length) return source;
+    if (roomFor(block) <= this.#length) return source;
     return new HexzError(
       "invalid",
       `a block of ${source.name} is longer than its root says: ${block.plainLength} bytes`,
