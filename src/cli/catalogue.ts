@@ -37,6 +37,11 @@ export const GROUPS: readonly { readonly title: string; readonly commands: reado
         load: async () => (await import("./commands/pack.ts")).pack,
       },
       {
+        name: "build",
+        summary: "an archive of a directory or file, with settings for its kind of data",
+        load: async () => (await import("./commands/build.ts")).build,
+      },
+      {
         name: "convert",
         summary: "make an archive of another format's files, or the other way round",
         load: async () => (await import("./commands/convert.ts")).convert,
@@ -153,7 +158,7 @@ export const GROUPS: readonly { readonly title: string; readonly commands: reado
 ];
 
 export const LATER_COMMANDS: ReadonlySet<string> = new Set(
-  ("build mount unmount serve boot install snap " + "checkout status shell remote push pull bench doctor").split(" "),
+  ("mount unmount serve boot install snap " + "checkout status shell remote push pull bench doctor").split(" "),
 );
 
 export function findCommand(name: string): CatalogueEntry | undefined {

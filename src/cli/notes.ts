@@ -190,4 +190,13 @@ once. Passwords are not asked for: an encrypted archive is listed with \`passwor
 missing_parents [{id, hint}], total_size, warnings\`. \`parents\`, \`children\` and \`roots\` are ids; roots are the archives without a parent in
 the directory; \`new_chunks\` and \`new_bytes\` are what an archive stores itself; \`error\` is null or \`{code, message, …}\`, and then the rest is
 null; \`warnings\` has directories that cannot be listed.`,
+
+  build: `Makes what \`pack SOURCE OUTPUT\` makes, with the settings of a profile (\`--list-profiles\`); every option that is given overrides its setting.
+With \`--compression\`, level and dictionary of the profile count for zstd only. With \`--base\`, chunks are cut as the base's are. A profile's dictionary
+is left out where it cannot be trained: from standard input, without libzstd, of small inputs; a warning says so.
+
+Files need no alignment in \`ml\`: every file begins a chunk, wherever it lies, so it deduplicates and is read alone.
+
+\`--json\`: as \`pack\`, and \`profile\`; with \`--list-profiles\` \`profiles [{name, summary, compression, level, block_size, chunking {method, min, avg,
+max}, dictionary}]\`.`,
 };

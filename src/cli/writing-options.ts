@@ -173,13 +173,16 @@ export interface WritingJob {
   readonly calling: Calling;
   /** What progress is of: "packing". */
   readonly doing: string;
+  /** Keys of the command's own in the document. */
+  readonly extra?: Readonly<Record<string, unknown>>;
   make(options: MakeOptions, progress: Progress): Promise<MadeArchive>;
   /** What a warning makes of the exit code; the highest counts. */
   exitCode(warning: Warning): number;
 }
 
 /** Makes an archive and tells of it. */
-export async function writeArchive({ output, options, calling, doing, make, exitCode }: WritingJob): Promise<void> {
+export async function writeArchive(job: WritingJob): Promise<void> {
+  const { output, options, calling, doing, make, exitCode } = job;
   const carriesData = output === STDOUT && options.dryRun !== true;
   if (carriesData) calling.claimStdout();
   if (carriesData && isTerminal("stdout")) {
@@ -201,6 +204,7 @@ export async function writeArchive({ output, options, calling, doing, make, exit
   const seconds = (performance.now() - start) / 1000;
   const { warnings, chosenBases, dictionaryLength } = written;
   const extra = {
+    ...job.extra,
     ...(chosenBases && { chosen_bases: chosenBases.map(chosenDocument) }),
     ...(dictionaryLength !== undefined && { dictionary_bytes: dictionaryLength }),
   };

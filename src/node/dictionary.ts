@@ -17,9 +17,21 @@ const LEAST_DICTIONARY = 1024;
  */
 export type Trainer = (samples: readonly Uint8Array[], inputLength: number) => Uint8Array | undefined;
 
+export function canTrain(): boolean {
+  return bindTrainer() !== undefined;
+}
+
 /** @throws HexzError `not_available` where the system has no libzstd that trains */
 export function loadTrainer(): Trainer {
-  const trainer = loadLibrary<Trainer>("zstd", (library, koffi) => {
+  const trainer = bindTrainer();
+  if (trainer !== undefined) return trainer;
+  throw new HexzError("not_available", "training a dictionary needs libzstd, which this machine does not have", {
+    hint: "install libzstd and the optional package koffi, or pack without --dictionary",
+  });
+}
+
+function bindTrainer(): Trainer | undefined {
+  return loadLibrary<Trainer>("zstd", (library, koffi) => {
     const train = library.func(
       "size_t ZDICT_trainFromBuffer(uintptr_t, size_t, uintptr_t, uintptr_t, unsigned int)",
     ) as unknown as (...values: unknown[]) => number;
@@ -33,9 +45,5 @@ export function loadTrainer(): Trainer {
       const length = train(koffi.address(out), most, koffi.address(bytes), koffi.address(sizes), samples.length);
       return isError(length) ? undefined : new Uint8Array(out.subarray(0, Number(length)));
     };
-  });
-  if (trainer !== undefined) return trainer;
-  throw new HexzError("not_available", "training a dictionary needs libzstd, which this machine does not have", {
-    hint: "install libzstd and the optional package koffi, or pack without --dictionary",
   });
 }

@@ -11,7 +11,7 @@ import type { ArchiveWriter, ContentSink, CreateOptions } from "../core/write/wr
 import { createArchiveWriter } from "./archive.ts";
 import type { ChosenBase } from "./auto-bases.ts";
 import { type BaseOptions, openBasesFor } from "./bases.ts";
-import { loadTrainer, SAMPLE_PIECE, SAMPLE_PIECES } from "./dictionary.ts";
+import { canTrain, loadTrainer, SAMPLE_PIECE, SAMPLE_PIECES } from "./dictionary.ts";
 import { createFileSink, createStdoutSink } from "./file-sink.ts";
 import { STDIO } from "./input-facts.ts";
 import { format1Encryption, openFormat1Base } from "./make-format1.ts";
@@ -25,7 +25,7 @@ export interface MakeOptions extends Omit<CreateOptions, "bases" | "anyOrder" | 
   /** What goes in comes in any order; entries left out are warned of. Default: in tree order. */
   readonly order?: "tree" | "any";
   /** Trains a dictionary on a sample of the input: reads it twice, the first time in pieces only. */
-  readonly trainDictionary?: boolean;
+  readonly trainDictionary?: boolean | "where possible";
   /** Do everything but write. */
   readonly dryRun?: boolean;
   /** Of the archive; default 2. */
@@ -124,6 +124,7 @@ const NO_DICTIONARY: Warning = {
 
 /** A dictionary for the input, or undefined where there is none to make. */
 async function dictionaryFor(options: WriteOptions, input: InputFacts, fill: Fill): Promise<Uint8Array | undefined> {
+  if (options.trainDictionary === "where possible" && !(input.rereadable && canTrain())) return undefined;
   if (options.compression !== "zstd") throw new HexzError("usage", "a dictionary is for zstd only");
   if (!input.rereadable) {
     throw new HexzError("usage", "--dictionary reads a sample of the input first, which standard input cannot give");
