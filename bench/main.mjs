@@ -225,4 +225,6 @@ import counts, ours with everything. A size is ours over the peer's: less is bet
 ${renderRuns(results)}`);
 }
 
-process.exitCode = await main();
+// `npm run bench -- profiles` is a program of its own.
+if (process.argv[2] === "profiles") await import("./profiles.mjs");
+else process.exitCode = await main();
