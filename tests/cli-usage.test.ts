@@ -123,6 +123,7 @@ test("options of later versions answer not_available, and are not accepted", asy
 test("a missing archive is exit code 3, also as a document", () => {
   const missing = "/nowhere/missing.hxz";
   const otherArguments: Record<string, string[]> = {
+    build: ["/nowhere/output.hxz"],
     flatten: ["/nowhere/output.hxz"],
     rebase: [missing, "/nowhere/output.hxz"],
     convert: ["/nowhere/output", "--to", "raw"],
