@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { analyze } from "./analysis.mjs";
 import { peerContenders } from "./contenders.mjs";
 import { convertSmall, convertTar } from "./convert.mjs";
+import { diffVersions } from "./diff.mjs";
 import { openEncrypted, packEncrypted } from "./encryption.mjs";
 import { childImage, commitImage } from "./images.mjs";
 import * as ours from "./ours.mjs";
@@ -35,6 +36,7 @@ export const CASES = [
   { id: "repack-tar", input: "tar", build: repack },
   { id: "repack-image", input: "image", build: repack },
   { id: "child-tree", input: "versions", build: child },
+  { id: "diff-tree", input: "versions", build: diffVersions },
   { id: "child-image", input: "update", also: ["image"], build: childImage },
   { id: "commit-image", input: "update", also: ["image"], build: commitImage },
   { id: "extract-lz4", input: "tar", build: extractLz4 },

@@ -58,6 +58,7 @@ export const commitCommand = (engine, base, overlay, output, ...more) =>
 export const lookCommand = (command, engine, input) => hexz(command, engine, input);
 
 /** Without --engine: reading the index needs none, and this is the bare command a person types. */
+export const diffCommand = (before, after) => [process.execPath, COMMAND, "diff", before, after];
 export const inspectCommand = (archive) => [process.execPath, COMMAND, "inspect", archive];
 
 /** @param {{ archive: string, offsets: string, length: number, warmup: number, verify: boolean, engine: string }} options */
