@@ -4,14 +4,16 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 const CLI = fileURLToPath(new URL("../dist/cli.js", import.meta.url));
 const LIBRARY = pathToFileURL(fileURLToPath(new URL("../dist/node.js", import.meta.url))).href;
 const MB = 1_000_000;
 const ROUNDS = 3;
-const READS = 2000;
+const READS = 500;
+/** Of each kind of data: the smallest profile packs a few MB/s. */
+const BYTES = 40 * MB;
 
 /** xorshift32: the same data everywhere. */
 function randomFrom(seed) {
@@ -37,14 +39,14 @@ function tensors(path, bytes) {
   writeFileSync(path, new Uint8Array(values.buffer));
 }
 
-/** Regular files of a directory until so many bytes are there. */
+/** Regular files below a directory, in order, until so many bytes are there. */
 function copySome(from, to, most) {
-  mkdirSync(to);
   let left = most;
-  for (const name of readdirSync(from).sort()) {
+  for (const name of readdirSync(from, { recursive: true }).sort()) {
     const path = join(from, name);
     const stat = statSync(path, { throwIfNoEntry: false });
     if (!stat?.isFile() || stat.size > left) continue;
+    mkdirSync(dirname(join(to, name)), { recursive: true });
     copyFileSync(path, join(to, name));
     left -= stat.size;
   }
@@ -52,14 +54,15 @@ function copySome(from, to, most) {
 
 function makeKinds(folder) {
   const kinds = {
-    text: "/usr/include",
+    text: join(folder, "include"),
     image: join(folder, "image"),
     binaries: join(folder, "bin"),
     tensors: join(folder, "tensors"),
   };
-  copySome("/usr/bin", kinds.binaries, 60 * MB);
-  execFileSync("mke2fs", ["-q", "-t", "ext4", "-d", kinds.binaries, kinds.image, "160M"]);
-  tensors(kinds.tensors, 48 * MB);
+  copySome("/usr/include", kinds.text, BYTES);
+  copySome("/usr/bin", kinds.binaries, BYTES);
+  execFileSync("mke2fs", ["-q", "-t", "ext4", "-d", kinds.binaries, kinds.image, "80M"]);
+  tensors(kinds.tensors, BYTES);
   return kinds;
 }
 
