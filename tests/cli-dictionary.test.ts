@@ -76,7 +76,6 @@ test("refused: other codecs, standard input; too small an input gets none, with 
   for (const [args, code] of [
     [["small", "x.hxz", "--dictionary"], "usage"],
     [["-", "x.hxz", "--dictionary", "--compression", "zstd"], "usage"],
-    [["small", "x.hxz", "--dictionary", "--compression", "zstd", "--format", "1"], "not_available"],
   ] as const) {
     const refused = hexzJson(["pack", ...args], { cwd, input: "x" });
     expect([args, refused.code, refused.document.error.code]).toEqual([args, 2, code]);

@@ -195,12 +195,11 @@ class Rebuilder {
     return { span: end - start, ref: this.#page(PAGE_KIND.indexLeaf, builder.encode()) };
   }
 
-  /** Whether the root has the parents and dictionaries that a leaf names. */
+  /** Whether the root, found or guessed, has the parents and dictionaries that a leaf names. */
   #isReadable({ needs }: FoundIndexLeaf): boolean {
-    const root = this.#inventory.root?.root;
-    return (
-      root === undefined || (needs.parents <= root.parents.length && needs.dictionaries <= root.dictionaries.length)
-    );
+    const { root, dictionaries } = this.#inventory;
+    if (root === undefined) return needs.dictionaries <= dictionaries.size;
+    return needs.parents <= root.root.parents.length && needs.dictionaries <= root.root.dictionaries.length;
   }
 
   index(stretches: readonly Stretch<LeafPlace, UnknownAddresses>[]): IndexChild[] {
