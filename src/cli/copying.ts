@@ -11,7 +11,7 @@ import type { Calling } from "./catalogue.ts";
 import { encryptionOf, withEncryptionOptions } from "./encryption-options.ts";
 import { asUsage, EXIT } from "./exit-codes.ts";
 import { refuseUrl } from "./open.ts";
-import { ENGINE, FORCE, JSON_OPTION, PROGRESS, QUIET, SIGN, SILENT } from "./options.ts";
+import { FORCE, SIGN, withRunOptions } from "./options.ts";
 import { createProgress } from "./progress.ts";
 import { readingOptions, withReadingOptions } from "./reading-options.ts";
 import { isTerminal } from "./terminal.ts";
@@ -22,14 +22,7 @@ const STDOUT = "-";
 export function withCopyingOptions<Arguments extends unknown[], Options extends OptionValues>(
   command: Command<Arguments, Options>,
 ) {
-  return withEncryptionOptions(withReadingOptions(command))
-    .addOption(SIGN)
-    .addOption(FORCE)
-    .addOption(ENGINE)
-    .addOption(PROGRESS)
-    .addOption(QUIET)
-    .addOption(SILENT)
-    .addOption(JSON_OPTION);
+  return withRunOptions(withEncryptionOptions(withReadingOptions(command)).addOption(SIGN).addOption(FORCE));
 }
 
 type OptionsOf<C> = C extends Command<infer _, infer Options> ? Options : never;

@@ -1,8 +1,8 @@
-// Options that several commands share, and those that later versions will have: known, refused, and not in the help.
+// Options that several commands share.
 
-import { Option } from "@commander-js/extra-typings";
+import { type Command, Option, type OptionValues } from "@commander-js/extra-typings";
 import { InvalidArgumentError } from "commander";
-import { HexzError } from "../core/errors.ts";
+import type { HexzError } from "../core/errors.ts";
 import { parseSize } from "./sizes.ts";
 
 /** A whole number. @param min the smallest that makes sense */
@@ -48,28 +48,9 @@ export const ALLOW_BACKING = new Option(
 export const SIGN = new Option("--sign <key>", "sign the archive with this private key; repeatable").argParser(collect);
 export const FORCE = new Option("--force", "overwrite what exists");
 
-/** Reading remote archives. */
-export const LATER_READING = ["--remote-parents"];
-
-export function notAvailable(what: string): HexzError {
-  return new HexzError("not_available", `${what} is not available yet`, {
-    hint: "this version packs, extracts, checks and inspects archives of format 2 on this machine",
-  });
-}
-
-/** What `refuseLater` needs of a command, whatever its options are. */
-interface Refusing {
-  addOption(option: Option): unknown;
-  on(event: string, listener: () => void): unknown;
-}
-
-/** Makes a command answer to options of later versions. */
-export function refuseLater(command: Refusing, flags: readonly string[]): void {
-  for (const flag of flags) {
-    const option = new Option(flag).hideHelp();
-    command.addOption(option);
-    command.on(`option:${option.name()}`, () => {
-      throw notAvailable(option.long ?? flag);
-    });
-  }
+/** The last options of most commands: how it runs and what it tells. */
+export function withRunOptions<Arguments extends unknown[], Options extends OptionValues>(
+  command: Command<Arguments, Options>,
+) {
+  return command.addOption(ENGINE).addOption(PROGRESS).addOption(QUIET).addOption(SILENT).addOption(JSON_OPTION);
 }

@@ -1,6 +1,7 @@
 // The options of all commands that read archives, and what they say to the library.
 
 import { type Command, Option, type OptionValues } from "@commander-js/extra-typings";
+import { HexzError } from "../core/errors.ts";
 import type { OpenOptions } from "../node/archive.ts";
 import { readPublicKey } from "../node/keys.ts";
 import type { EngineChoice } from "../node/pool.ts";
@@ -23,11 +24,23 @@ export const REQUIRE_SIGNED_BY = new Option(
   "read only what this key has signed: a file, or the public key in hexadecimal; repeatable, all must have signed",
 ).argParser(collect);
 
+/** Of a later version: known, refused, and not in the help. */
+const REMOTE_PARENTS = new Option("--remote-parents").hideHelp().argParser(() => {
+  throw new HexzError("not_available", "--remote-parents is not available yet", {
+    hint: "--parent-dir says where parents are on this machine",
+  });
+});
+
 /** Where parents and keys are, and whom to trust. */
 export function withReadingOptions<Arguments extends unknown[], Options extends OptionValues>(
   command: Command<Arguments, Options>,
 ) {
-  return command.addOption(PARENT_DIR).addOption(IDENTITY).addOption(PASSWORD_FILE).addOption(REQUIRE_SIGNED_BY);
+  return command
+    .addOption(PARENT_DIR)
+    .addOption(IDENTITY)
+    .addOption(PASSWORD_FILE)
+    .addOption(REQUIRE_SIGNED_BY)
+    .addOption(REMOTE_PARENTS);
 }
 
 export interface ReadingOptions {

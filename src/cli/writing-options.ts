@@ -10,19 +10,7 @@ import type { MadeArchive, MakeOptions } from "../node/make-archive.ts";
 import type { Calling } from "./catalogue.ts";
 import { encryptionOf, withEncryptionOptions } from "./encryption-options.ts";
 import { asUsage, EXIT } from "./exit-codes.ts";
-import {
-  BASE,
-  countParser,
-  ENGINE,
-  FORCE,
-  JSON_OPTION,
-  PROGRESS,
-  QUIET,
-  SIGN,
-  SILENT,
-  sizeParser,
-  WORKERS,
-} from "./options.ts";
+import { BASE, countParser, FORCE, SIGN, sizeParser, WORKERS, withRunOptions } from "./options.ts";
 import { createProgress, type Progress } from "./progress.ts";
 import { readingOptions, withReadingOptions } from "./reading-options.ts";
 import { formatSize } from "./sizes.ts";
@@ -77,7 +65,7 @@ export function withCodingOptions<Arguments extends unknown[], Options extends O
 export function withOutputOptions<Arguments extends unknown[], Options extends OptionValues>(
   command: Command<Arguments, Options>,
 ) {
-  return withEncryptionOptions(command)
+  const complete = withEncryptionOptions(command)
     .option("--note <text>", "a text to keep in the metadata")
     .addOption(
       new Option("--format <number>", "of the archive; 1 is what the original 0.5.5 and 0.8.2 read")
@@ -88,12 +76,8 @@ export function withOutputOptions<Arguments extends unknown[], Options extends O
     .option("--dry-run", "do everything but write")
     .addOption(SIGN)
     .addOption(FORCE)
-    .addOption(WORKERS)
-    .addOption(ENGINE)
-    .addOption(PROGRESS)
-    .addOption(QUIET)
-    .addOption(SILENT)
-    .addOption(JSON_OPTION);
+    .addOption(WORKERS);
+  return withRunOptions(complete);
 }
 
 type OptionsOf<C> = C extends Command<infer _, infer Options> ? Options : never;

@@ -7,7 +7,7 @@ import { BASELINE_CHUNKING, CHUNKINGS, PLANS } from "../../core/analyze/spec.ts"
 import { type Analysis, analysisDocument, analysisLines } from "../analysis-output.ts";
 import type { Calling, CommandSpec } from "../catalogue.ts";
 import { inputsOf, withInputOptions } from "../input-options.ts";
-import { ENGINE, JSON_OPTION, PROGRESS, QUIET, SILENT, WORKERS } from "../options.ts";
+import { WORKERS, withRunOptions } from "../options.ts";
 import { packCommandLine } from "../pack-command.ts";
 import { readingOptions, withReadingOptions } from "../reading-options.ts";
 import { finishWith, measure, SAMPLE } from "../survey-options.ts";
@@ -32,14 +32,7 @@ function define() {
     .addArgument(
       new Argument("[input...]", "files, directories, - for standard input, or archives, whose contents are measured"),
     );
-  return withReadingOptions(withInputOptions(analyze))
-    .addOption(SAMPLE)
-    .addOption(WORKERS)
-    .addOption(ENGINE)
-    .addOption(PROGRESS)
-    .addOption(QUIET)
-    .addOption(SILENT)
-    .addOption(JSON_OPTION);
+  return withRunOptions(withReadingOptions(withInputOptions(analyze)).addOption(SAMPLE).addOption(WORKERS));
 }
 
 type Options = ReturnType<ReturnType<typeof define>["opts"]>;

@@ -8,7 +8,7 @@ import type { RangeSource } from "../../core/source/source.ts";
 import type { Calling, CommandSpec } from "../catalogue.ts";
 import { EXIT } from "../exit-codes.ts";
 import { openArgument } from "../open.ts";
-import { ENGINE, JSON_OPTION, LATER_READING, PROGRESS, QUIET, refuseLater, SILENT, WORKERS } from "../options.ts";
+import { WORKERS, withRunOptions } from "../options.ts";
 import { createProgress } from "../progress.ts";
 import { parseRange, resolveRange } from "../range.ts";
 import { readingOptions, withReadingOptions } from "../reading-options.ts";
@@ -18,27 +18,22 @@ import { isTerminal } from "../terminal.ts";
 const SMALL = 2 * 1024 * 1024;
 
 function define() {
-  const command = withReadingOptions(
-    new Command("hexz cat")
-      .summary("write one file, or a range of it, to standard output")
-      .description("Writes a file or stream of an archive, or a range of it, to standard output.")
-      .argument("<archive>", "the archive; - is standard input")
-      .argument("[path]", "file in the archive, or disk or memory; not needed where there is only one")
-      .addOption(
-        new Option(
-          "--range <range>",
-          "START-END (without END), START+LENGTH, START-; --range=-N are the last N bytes",
-        ).argParser(parseRange),
-      )
-      .addOption(WORKERS),
-  )
-    .addOption(ENGINE)
-    .addOption(PROGRESS)
-    .addOption(QUIET)
-    .addOption(SILENT)
-    .addOption(JSON_OPTION);
-  refuseLater(command, LATER_READING);
-  return command;
+  return withRunOptions(
+    withReadingOptions(
+      new Command("hexz cat")
+        .summary("write one file, or a range of it, to standard output")
+        .description("Writes a file or stream of an archive, or a range of it, to standard output.")
+        .argument("<archive>", "the archive; - is standard input")
+        .argument("[path]", "file in the archive, or disk or memory; not needed where there is only one")
+        .addOption(
+          new Option(
+            "--range <range>",
+            "START-END (without END), START+LENGTH, START-; --range=-N are the last N bytes",
+          ).argParser(parseRange),
+        )
+        .addOption(WORKERS),
+    ),
+  );
 }
 
 type Options = ReturnType<ReturnType<typeof define>["opts"]>;

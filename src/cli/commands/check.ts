@@ -7,7 +7,7 @@ import { type CheckOptions, type CheckResult, checkArchive } from "../../core/re
 import type { Calling, CommandSpec } from "../catalogue.ts";
 import { EXIT, EXIT_CODES } from "../exit-codes.ts";
 import { openArgument } from "../open.ts";
-import { ENGINE, JSON_OPTION, LATER_READING, PROGRESS, QUIET, refuseLater, SILENT, WORKERS } from "../options.ts";
+import { WORKERS, withRunOptions } from "../options.ts";
 import { problemDocument, problemText } from "../problems.ts";
 import { createProgress, type Progress } from "../progress.ts";
 import { readingOptions, withReadingOptions } from "../reading-options.ts";
@@ -16,22 +16,17 @@ import { printDocument, printNote, printText } from "../terminal.ts";
 import { printable } from "../text.ts";
 
 function define() {
-  const command = withReadingOptions(
-    new Command("hexz check")
-      .summary("prove every byte of an archive, or a sample")
-      .description("Reads an archive and checks every byte against its digests; names what is lost.")
-      .argument("<archive>", "the archive; - is standard input")
-      .addOption(new Option("--sample <amount>", "check so much of the content, chosen evenly: 5% or 1G"))
-      .option("--parents", "check the parents of a thin archive, too, as archives of their own")
-      .addOption(WORKERS),
-  )
-    .addOption(ENGINE)
-    .addOption(PROGRESS)
-    .addOption(QUIET)
-    .addOption(SILENT)
-    .addOption(JSON_OPTION);
-  refuseLater(command, LATER_READING);
-  return command;
+  return withRunOptions(
+    withReadingOptions(
+      new Command("hexz check")
+        .summary("prove every byte of an archive, or a sample")
+        .description("Reads an archive and checks every byte against its digests; names what is lost.")
+        .argument("<archive>", "the archive; - is standard input")
+        .addOption(new Option("--sample <amount>", "check so much of the content, chosen evenly: 5% or 1G"))
+        .option("--parents", "check the parents of a thin archive, too, as archives of their own")
+        .addOption(WORKERS),
+    ),
+  );
 }
 
 type Options = ReturnType<ReturnType<typeof define>["opts"]>;

@@ -4,7 +4,7 @@ import { Command, Option } from "@commander-js/extra-typings";
 import { HexzError } from "../../core/errors.ts";
 import type { Calling, CommandSpec } from "../catalogue.ts";
 import { withCopyingOptions, writeCopy } from "../copying.ts";
-import { countParser, LATER_READING, refuseLater, sizeParser } from "../options.ts";
+import { countParser, sizeParser } from "../options.ts";
 import { formatSize } from "../sizes.ts";
 import { metadataOf } from "../writing-options.ts";
 
@@ -35,9 +35,7 @@ function define() {
     .addOption(
       new Option("--block-size <size>", "of new blocks, 4K to 16M (default: the base's)").argParser(sizeParser),
     );
-  const command = withCopyingOptions(commit);
-  refuseLater(command, LATER_READING);
-  return command;
+  return withCopyingOptions(commit);
 }
 
 type Options = ReturnType<ReturnType<typeof define>["opts"]>;

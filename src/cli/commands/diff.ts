@@ -8,30 +8,25 @@ import type { Calling, CommandSpec } from "../catalogue.ts";
 import { diffDocument, diffLines, diffWarnings } from "../diff-output.ts";
 import { EXIT } from "../exit-codes.ts";
 import { openArgument, openToLook } from "../open.ts";
-import { ENGINE, JSON_OPTION, LATER_READING, PROGRESS, QUIET, refuseLater, SILENT } from "../options.ts";
+import { withRunOptions } from "../options.ts";
 import { withReadingOptions } from "../reading-options.ts";
 import { createLinePrinter, printDocument, printWarnings } from "../terminal.ts";
 
 const STDIN = "-";
 
 function define() {
-  const command = withReadingOptions(
-    new Command("hexz diff")
-      .summary("what two archives have in common, by chunk and by file")
-      .description("Compares two archives by their indexes and trees; no block is read.")
-      .argument("<a>", "the older archive; - is standard input")
-      .argument("<b>", "the newer archive; - is standard input")
-      .option("--exit-code", "exit with 1 when they differ")
-      .addOption(new Option("--chunks", "compare chunks only").conflicts("files"))
-      .option("--files", "show what happened to streams and entries only, and all of it"),
-  )
-    .addOption(ENGINE)
-    .addOption(PROGRESS)
-    .addOption(QUIET)
-    .addOption(SILENT)
-    .addOption(JSON_OPTION);
-  refuseLater(command, LATER_READING);
-  return command;
+  return withRunOptions(
+    withReadingOptions(
+      new Command("hexz diff")
+        .summary("what two archives have in common, by chunk and by file")
+        .description("Compares two archives by their indexes and trees; no block is read.")
+        .argument("<a>", "the older archive; - is standard input")
+        .argument("<b>", "the newer archive; - is standard input")
+        .option("--exit-code", "exit with 1 when they differ")
+        .addOption(new Option("--chunks", "compare chunks only").conflicts("files"))
+        .option("--files", "show what happened to streams and entries only, and all of it"),
+    ),
+  );
 }
 
 type Options = ReturnType<ReturnType<typeof define>["opts"]>;

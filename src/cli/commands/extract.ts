@@ -12,19 +12,7 @@ import type { ExtractFileOptions, FileContent } from "../../node/extract-file.ts
 import type { Calling, CommandSpec } from "../catalogue.ts";
 import { asUsage, EXIT, EXIT_CODES } from "../exit-codes.ts";
 import { openArgument, refuseUrl } from "../open.ts";
-import {
-  collect,
-  countParser,
-  ENGINE,
-  FORCE,
-  JSON_OPTION,
-  LATER_READING,
-  PROGRESS,
-  QUIET,
-  refuseLater,
-  SILENT,
-  WORKERS,
-} from "../options.ts";
+import { collect, countParser, FORCE, WORKERS, withRunOptions } from "../options.ts";
 import { createProgress, type Progress } from "../progress.ts";
 import { readingOptions, withReadingOptions } from "../reading-options.ts";
 import { selectionOf } from "../selection.ts";
@@ -36,40 +24,39 @@ const SUFFIX = ".hxz";
 const STDIO = "-";
 
 function define() {
-  const command = withReadingOptions(
-    new Command("hexz extract")
-      .summary("restore files, directories or images")
-      .description("Restores a tree into a directory, or a single stream or file into a file.")
-      .argument("<archive>", "the archive; - is standard input")
-      .argument("[dest]", `default: the archive's name without ${SUFFIX}`)
-      .argument("[path...]", "only these, and what is in them; DEST is a directory then")
-      .addOption(new Option("--include <pattern>", "only what matches, as in gitignore; repeatable").argParser(collect))
-      .addOption(new Option("--exclude <pattern>", "not what matches, as in gitignore; repeatable").argParser(collect))
-      .addOption(
-        new Option("--strip-components <count>", "remove leading directories of names")
-          .argParser(countParser(0))
-          .default(0),
-      )
-      .option("--no-owner", "do not restore owner and group (default: restored when run by root)")
-      .option("--no-xattrs", "do not restore extended attributes")
-      .option("--numeric-owner", "restore user and group by number, not by name")
-      .addOption(
-        new Option("--sparse <when>", "whether zeros become holes")
-          .choices(["auto", "never"] as const)
-          .default("auto" as const),
-      )
-      .option("--devices", "create device nodes")
-      .option("--preserve-setuid", "restore setuid, setgid and sticky bits also when not run by root")
-      .addOption(FORCE)
-      .addOption(WORKERS),
-  )
-    .addOption(ENGINE)
-    .addOption(PROGRESS)
-    .addOption(QUIET)
-    .addOption(SILENT)
-    .addOption(JSON_OPTION);
-  refuseLater(command, LATER_READING);
-  return command;
+  return withRunOptions(
+    withReadingOptions(
+      new Command("hexz extract")
+        .summary("restore files, directories or images")
+        .description("Restores a tree into a directory, or a single stream or file into a file.")
+        .argument("<archive>", "the archive; - is standard input")
+        .argument("[dest]", `default: the archive's name without ${SUFFIX}`)
+        .argument("[path...]", "only these, and what is in them; DEST is a directory then")
+        .addOption(
+          new Option("--include <pattern>", "only what matches, as in gitignore; repeatable").argParser(collect),
+        )
+        .addOption(
+          new Option("--exclude <pattern>", "not what matches, as in gitignore; repeatable").argParser(collect),
+        )
+        .addOption(
+          new Option("--strip-components <count>", "remove leading directories of names")
+            .argParser(countParser(0))
+            .default(0),
+        )
+        .option("--no-owner", "do not restore owner and group (default: restored when run by root)")
+        .option("--no-xattrs", "do not restore extended attributes")
+        .option("--numeric-owner", "restore user and group by number, not by name")
+        .addOption(
+          new Option("--sparse <when>", "whether zeros become holes")
+            .choices(["auto", "never"] as const)
+            .default("auto" as const),
+        )
+        .option("--devices", "create device nodes")
+        .option("--preserve-setuid", "restore setuid, setgid and sticky bits also when not run by root")
+        .addOption(FORCE)
+        .addOption(WORKERS),
+    ),
+  );
 }
 
 type Options = ReturnType<ReturnType<typeof define>["opts"]>;

@@ -4,13 +4,6 @@ import { Command } from "@commander-js/extra-typings";
 import { HexzError } from "../../core/errors.ts";
 import type { Calling, CommandSpec } from "../catalogue.ts";
 import { type CopyingOptions, withCopyingOptions, writeCopy } from "../copying.ts";
-import { LATER_READING, refuseLater } from "../options.ts";
-
-function withOptions(command: Command) {
-  const complete = withCopyingOptions(command);
-  refuseLater(complete, LATER_READING);
-  return complete;
-}
 
 function run(
   paths: { archive: string; bases: readonly string[]; output: string },
@@ -32,7 +25,7 @@ function run(
 
 export const flatten: CommandSpec = {
   create: (calling) =>
-    withOptions(
+    withCopyingOptions(
       new Command("hexz flatten")
         .summary("the same archive without parents")
         .description("Copies an archive with all that its parents store for it. Blocks are copied as they are coded."),
@@ -45,7 +38,7 @@ export const flatten: CommandSpec = {
 
 export const rebase: CommandSpec = {
   create: (calling) =>
-    withOptions(
+    withCopyingOptions(
       new Command("hexz rebase")
         .summary("the same archive with other parents")
         .description(

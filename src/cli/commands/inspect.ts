@@ -13,29 +13,24 @@ import { blockFigures, chunkFigures, codecName, compressionName, levelOf, ratioO
 import { format1Fields, surveyOf } from "../inspect-format1.ts";
 import { entryDocument, entryLine, streamLine } from "../listing.ts";
 import { openArgument, openToLook } from "../open.ts";
-import { ENGINE, JSON_OPTION, LATER_READING, PROGRESS, QUIET, refuseLater, SILENT } from "../options.ts";
+import { withRunOptions } from "../options.ts";
 import { withReadingOptions } from "../reading-options.ts";
 import { formatSize } from "../sizes.ts";
 import { createLinePrinter, printDocument, printText } from "../terminal.ts";
 import { printable, textOrNull } from "../text.ts";
 
 function define() {
-  const command = withReadingOptions(
-    new Command("hexz inspect")
-      .alias("show")
-      .summary("what is in an archive and how it is stored")
-      .description("Shows what is in an archive and how it is stored.")
-      .argument("<archive>", "the archive; - is standard input")
-      .option("--entries", "list the entries too")
-      .option("--blocks", "list the blocks too"),
-  )
-    .addOption(ENGINE)
-    .addOption(PROGRESS)
-    .addOption(QUIET)
-    .addOption(SILENT)
-    .addOption(JSON_OPTION);
-  refuseLater(command, LATER_READING);
-  return command;
+  return withRunOptions(
+    withReadingOptions(
+      new Command("hexz inspect")
+        .alias("show")
+        .summary("what is in an archive and how it is stored")
+        .description("Shows what is in an archive and how it is stored.")
+        .argument("<archive>", "the archive; - is standard input")
+        .option("--entries", "list the entries too")
+        .option("--blocks", "list the blocks too"),
+    ),
+  );
 }
 
 type Options = ReturnType<ReturnType<typeof define>["opts"]>;

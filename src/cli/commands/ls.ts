@@ -11,28 +11,23 @@ import type { Calling, CommandSpec } from "../catalogue.ts";
 import { EXIT } from "../exit-codes.ts";
 import { type Looked, lookAt } from "../looked.ts";
 import { refuseUrl } from "../open.ts";
-import { ENGINE, JSON_OPTION, LATER_READING, PROGRESS, QUIET, refuseLater, SILENT } from "../options.ts";
+import { withRunOptions } from "../options.ts";
 import { withReadingOptions } from "../reading-options.ts";
 import { formatSize } from "../sizes.ts";
 import { createLinePrinter, printDocument, printWarnings } from "../terminal.ts";
 import { errorDocument, nameFields, printable, shownName, warningDocument } from "../text.ts";
 
 function define() {
-  const command = withReadingOptions(
-    new Command("hexz ls")
-      .alias("log")
-      .summary("the archives of a directory as a tree of their lineage")
-      .description("Lists the archives of a directory (*.hxz), children below their parents, by their ids.")
-      .argument("[directory]", "where they are", ".")
-      .option("--recursive", "directories below, too"),
-  )
-    .addOption(ENGINE)
-    .addOption(PROGRESS)
-    .addOption(QUIET)
-    .addOption(SILENT)
-    .addOption(JSON_OPTION);
-  refuseLater(command, LATER_READING);
-  return command;
+  return withRunOptions(
+    withReadingOptions(
+      new Command("hexz ls")
+        .alias("log")
+        .summary("the archives of a directory as a tree of their lineage")
+        .description("Lists the archives of a directory (*.hxz), children below their parents, by their ids.")
+        .argument("[directory]", "where they are", ".")
+        .option("--recursive", "directories below, too"),
+    ),
+  );
 }
 
 type Options = ReturnType<ReturnType<typeof define>["opts"]>;

@@ -10,7 +10,7 @@ import type { InspectedOverlay } from "../../node/inspect-overlay.ts";
 import type { Calling, CommandSpec } from "../catalogue.ts";
 import { asUsage, EXIT } from "../exit-codes.ts";
 import { refuseUrl } from "../open.ts";
-import { ENGINE, JSON_OPTION, LATER_READING, PROGRESS, QUIET, refuseLater, SILENT } from "../options.ts";
+import { withRunOptions } from "../options.ts";
 import { createProgress } from "../progress.ts";
 import { readingOptions, withReadingOptions } from "../reading-options.ts";
 import { formatSize } from "../sizes.ts";
@@ -25,14 +25,7 @@ function define() {
     .option("--base <archive>", "the archive that the overlay lies on")
     .option("--blocks", "list the numbers of the blocks")
     .option("--files", "list the files; needs --base");
-  const command = withReadingOptions(overlay)
-    .addOption(ENGINE)
-    .addOption(PROGRESS)
-    .addOption(QUIET)
-    .addOption(SILENT)
-    .addOption(JSON_OPTION);
-  refuseLater(command, LATER_READING);
-  return command;
+  return withRunOptions(withReadingOptions(overlay));
 }
 
 type Options = ReturnType<ReturnType<typeof define>["opts"]>;

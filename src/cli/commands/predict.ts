@@ -10,7 +10,7 @@ import type { Surveyed } from "../../node/survey.ts";
 import { candidateDocument, chunkingText, codecText, shortSize } from "../candidate-output.ts";
 import type { Calling, CommandSpec } from "../catalogue.ts";
 import { inputsOf, withInputOptions } from "../input-options.ts";
-import { ENGINE, JSON_OPTION, PROGRESS, QUIET, SILENT, WORKERS } from "../options.ts";
+import { WORKERS, withRunOptions } from "../options.ts";
 import { readingOptions } from "../reading-options.ts";
 import { formatSize } from "../sizes.ts";
 import { finishWith, measure, SAMPLE } from "../survey-options.ts";
@@ -32,14 +32,7 @@ function define() {
     .addArgument(
       new Argument("[input...]", "files, directories, - for standard input, or archives, whose contents are measured"),
     );
-  return withCodingOptions(withInputOptions(predict))
-    .addOption(SAMPLE)
-    .addOption(WORKERS)
-    .addOption(ENGINE)
-    .addOption(PROGRESS)
-    .addOption(QUIET)
-    .addOption(SILENT)
-    .addOption(JSON_OPTION);
+  return withRunOptions(withCodingOptions(withInputOptions(predict)).addOption(SAMPLE).addOption(WORKERS));
 }
 
 type Options = ReturnType<ReturnType<typeof define>["opts"]>;

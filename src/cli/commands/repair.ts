@@ -8,19 +8,7 @@ import { readPrivateKey } from "../../node/keys.ts";
 import type { Calling, CommandSpec } from "../catalogue.ts";
 import { asUsage, EXIT } from "../exit-codes.ts";
 import { refuseUrl } from "../open.ts";
-import {
-  collect,
-  ENGINE,
-  FORCE,
-  JSON_OPTION,
-  LATER_READING,
-  PROGRESS,
-  QUIET,
-  refuseLater,
-  SIGN,
-  SILENT,
-  WORKERS,
-} from "../options.ts";
+import { collect, FORCE, SIGN, WORKERS, withRunOptions } from "../options.ts";
 import { problemDocument, problemText } from "../problems.ts";
 import { createProgress } from "../progress.ts";
 import { readingOptions, withReadingOptions } from "../reading-options.ts";
@@ -32,30 +20,25 @@ const STDOUT = "-";
 const MOST_LINES = 1000;
 
 function define() {
-  const command = withReadingOptions(
-    new Command("hexz repair")
-      .summary("save what is left of a damaged archive")
-      .description("Writes a new archive of what is left of a damaged one, and lists what is lost.")
-      .argument("<archive>", "the damaged archive, which stays as it is")
-      .argument("<output>", "the new archive; - is standard output")
-      .option("--keep-partial", "keep files and streams of which a part is lost, with zeros in its place")
-      .addOption(
-        new Option(
-          "--base <archive>",
-          "an archive that may have what is lost: the new one refers to it and its parents; repeatable",
-        ).argParser(collect),
-      )
-      .addOption(SIGN)
-      .addOption(FORCE)
-      .addOption(WORKERS),
-  )
-    .addOption(ENGINE)
-    .addOption(PROGRESS)
-    .addOption(QUIET)
-    .addOption(SILENT)
-    .addOption(JSON_OPTION);
-  refuseLater(command, LATER_READING);
-  return command;
+  return withRunOptions(
+    withReadingOptions(
+      new Command("hexz repair")
+        .summary("save what is left of a damaged archive")
+        .description("Writes a new archive of what is left of a damaged one, and lists what is lost.")
+        .argument("<archive>", "the damaged archive, which stays as it is")
+        .argument("<output>", "the new archive; - is standard output")
+        .option("--keep-partial", "keep files and streams of which a part is lost, with zeros in its place")
+        .addOption(
+          new Option(
+            "--base <archive>",
+            "an archive that may have what is lost: the new one refers to it and its parents; repeatable",
+          ).argParser(collect),
+        )
+        .addOption(SIGN)
+        .addOption(FORCE)
+        .addOption(WORKERS),
+    ),
+  );
 }
 
 type Options = ReturnType<ReturnType<typeof define>["opts"]>;

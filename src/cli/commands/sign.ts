@@ -5,13 +5,13 @@ import { hexOf } from "../../core/bytes.ts";
 import type { Calling, CommandSpec } from "../catalogue.ts";
 import { asUsage, EXIT } from "../exit-codes.ts";
 import { refuseUrl } from "../open.ts";
-import { FORCE, JSON_OPTION, LATER_READING, QUIET, refuseLater, SILENT } from "../options.ts";
+import { FORCE, JSON_OPTION, QUIET, SILENT } from "../options.ts";
 import { readingOptions, withReadingOptions } from "../reading-options.ts";
 import { printDocument, printText } from "../terminal.ts";
 import { printable } from "../text.ts";
 
 function define() {
-  const command = withReadingOptions(
+  return withReadingOptions(
     new Command("hexz sign")
       .summary("sign an archive")
       .description(
@@ -25,8 +25,6 @@ function define() {
     .addOption(QUIET)
     .addOption(SILENT)
     .addOption(JSON_OPTION);
-  refuseLater(command, LATER_READING);
-  return command;
 }
 
 type Options = ReturnType<ReturnType<typeof define>["opts"]>;

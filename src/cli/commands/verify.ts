@@ -7,17 +7,7 @@ import { type VerifiedArchive, verifyArchive } from "../../core/read/verify.ts";
 import type { Calling, CommandSpec } from "../catalogue.ts";
 import { EXIT, EXIT_CODES } from "../exit-codes.ts";
 import { openArgument } from "../open.ts";
-import {
-  collect,
-  ENGINE,
-  JSON_OPTION,
-  LATER_READING,
-  PROGRESS,
-  QUIET,
-  refuseLater,
-  SILENT,
-  WORKERS,
-} from "../options.ts";
+import { collect, WORKERS, withRunOptions } from "../options.ts";
 import { problemDocument, problemText } from "../problems.ts";
 import { createProgress, type Progress } from "../progress.ts";
 import { readingOptions, withReadingOptions } from "../reading-options.ts";
@@ -26,29 +16,24 @@ import { printDocument, printNote, printText } from "../terminal.ts";
 import { printable } from "../text.ts";
 
 function define() {
-  const command = withReadingOptions(
-    new Command("hexz verify")
-      .summary("prove that an archive is what somebody signed")
-      .description(
-        "Proves that all KEYs have signed an archive and that every byte of it is what they signed. " +
-          "Without a KEY it lists who has signed, and proves nothing.",
-      )
-      .usage("[options] [KEY...] ARCHIVE")
-      .argument(
-        "<path...>",
-        "public keys (files, or 64 hexadecimal digits) and, last, the archive; - is standard input",
-      )
-      .option("--signature <file>", "a signature that is kept beside the archive; repeatable", collect)
-      .option("--quick", "check the signatures and the root only, not the bytes below")
-      .addOption(WORKERS),
-  )
-    .addOption(ENGINE)
-    .addOption(PROGRESS)
-    .addOption(QUIET)
-    .addOption(SILENT)
-    .addOption(JSON_OPTION);
-  refuseLater(command, LATER_READING);
-  return command;
+  return withRunOptions(
+    withReadingOptions(
+      new Command("hexz verify")
+        .summary("prove that an archive is what somebody signed")
+        .description(
+          "Proves that all KEYs have signed an archive and that every byte of it is what they signed. " +
+            "Without a KEY it lists who has signed, and proves nothing.",
+        )
+        .usage("[options] [KEY...] ARCHIVE")
+        .argument(
+          "<path...>",
+          "public keys (files, or 64 hexadecimal digits) and, last, the archive; - is standard input",
+        )
+        .option("--signature <file>", "a signature that is kept beside the archive; repeatable", collect)
+        .option("--quick", "check the signatures and the root only, not the bytes below")
+        .addOption(WORKERS),
+    ),
+  );
 }
 
 type Options = ReturnType<ReturnType<typeof define>["opts"]>;
