@@ -4,7 +4,7 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 const CLI = fileURLToPath(new URL("../dist/cli.js", import.meta.url));
@@ -39,17 +39,19 @@ function tensors(path, bytes) {
   writeFileSync(path, new Uint8Array(values.buffer));
 }
 
-/** Regular files below a directory, in order, until so many bytes are there. */
+/** Regular files below a directory, in order, until so many bytes are there; links are not followed. */
 function copySome(from, to, most) {
   let left = most;
-  for (const name of readdirSync(from, { recursive: true }).sort()) {
-    const path = join(from, name);
-    const stat = statSync(path, { throwIfNoEntry: false });
-    if (!stat?.isFile() || stat.size > left) continue;
-    mkdirSync(dirname(join(to, name)), { recursive: true });
-    copyFileSync(path, join(to, name));
-    left -= stat.size;
+  const names = readdirSync(from, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
+  for (const entry of names) {
+    const [path, copy] = [join(from, entry.name), join(to, entry.name)];
+    if (entry.isDirectory()) left = copySome(path, copy, left);
+    if (!entry.isFile() || statSync(path).size > left) continue;
+    mkdirSync(to, { recursive: true });
+    copyFileSync(path, copy);
+    left -= statSync(path).size;
   }
+  return left;
 }
 
 function makeKinds(folder) {
