@@ -100,7 +100,7 @@ test("the tree names missing parents in place, and every file that is no archive
   expect(stdout).toContain("├── esc\\x1b[1m\\x0a.hxz");
   expect(stdout).toMatch(/├── text\.hxz +10 B {2}! .*not a Hexz archive/);
   expect(stdout).toMatch(/└── \? base\.hxz +not here \(id [0-9a-f]{64}\)\n {4}└── child\.hxz/);
-  expect(stdout).toMatch(/\n9 archives, .*, 5 cannot be read, 1 parents not here\n$/);
+  expect(stdout).toMatch(/\n9 archives, .*, 5 cannot be read, 1 parent not here\n$/);
   expect(stdout).not.toContain("folder.hxz");
   const { document } = hexzJson(["log", "d"], { cwd });
   const missing = hexzJson(["inspect", "base.hxz"], { cwd }).document.archive_id;

@@ -109,6 +109,23 @@ test("a parent that was replaced by another file of its name is refused by its i
   expect(existsSync(join(cwd, "new.hxz"))).toBe(false);
 });
 
+test("a tree whose parent is missing: nothing is written; what does not need the parent can be extracted", () => {
+  const cwd = temporaryDirectory();
+  mkdirSync(join(cwd, "tree"));
+  writeFileSync(join(cwd, "tree", "old"), first);
+  expect(hexz(["pack", "tree", "base.hxz"], { cwd }).code).toBe(0);
+  writeFileSync(join(cwd, "tree", "new"), "added since");
+  expect(hexz(["pack", "tree", "child.hxz", "--base", "base.hxz"], { cwd }).code).toBe(0);
+  mkdirSync(join(cwd, "elsewhere"));
+  renameSync(join(cwd, "base.hxz"), join(cwd, "elsewhere", "base.hxz"));
+  const { code, document } = hexzJson(["extract", "child.hxz", "out"], { cwd });
+  expect([code, document.error.code, existsSync(join(cwd, "out"))]).toEqual([3, "parent_missing", false]);
+  expect(hexz(["extract", "child.hxz", "out", "new"], { cwd }).code).toBe(0);
+  expect(readdirSync(join(cwd, "out"))).toEqual(["new"]);
+  expect(hexz(["extract", "child.hxz", "all", "--parent-dir", "elsewhere"], { cwd }).code).toBe(0);
+  expectBytes(readFileSync(join(cwd, "all", "old")), first, "old");
+});
+
 test("a block that was altered in a parent is damage, named by path and range", () => {
   const cwd = lineage();
   const bytes = read(cwd, "first.hxz");

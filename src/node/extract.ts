@@ -7,6 +7,7 @@ import type { Stream } from "../core/format/root.ts";
 import type { Archive } from "../core/read/archive.ts";
 import type { ArchiveFile } from "../core/read/archive-file.ts";
 import type { Part, Range } from "../core/read/bulk.ts";
+import { requireParents } from "../core/read/require-parents.ts";
 import type { FileOutput } from "./output-file.ts";
 import { TreeWriter, type TreeWriterOptions } from "./tree-writer.ts";
 
@@ -50,16 +51,57 @@ const ENTRY_ERRORS: ReadonlySet<string> = new Set([
   "not_found",
 ]);
 
+/** What is to be restored, under the names that it gets; `path` is that in the archive, which streams have none. */
+async function* selectedOf(
+  archive: Archive,
+  { select, stripComponents = 0, streams = [] }: ExtractOptions,
+): AsyncGenerator<{ entry: Entry; path: ByteString | undefined }> {
+  for (const { name, start, size, sparse } of streams) {
+    yield { entry: { path: byteStringFromText(name), type: "file", start, size, sparse }, path: undefined };
+  }
+  for await (const entry of archive.entries()) {
+    if (select !== undefined && !select(entry)) continue;
+    if (stripComponents === 0) {
+      yield { entry, path: entry.path };
+      continue;
+    }
+    const components = entry.path.split("/");
+    if (components.length <= stripComponents) continue;
+    const stripped = components.slice(stripComponents).join("/") as ByteString;
+    yield { entry: { ...entry, path: stripped }, path: entry.path };
+  }
+}
+
+function rangeProblem(archive: Archive, entry: Entry): HexzError | undefined {
+  try {
+    archive.checkRange(displayName(entry.path), entry.start!, entry.size!);
+    return undefined;
+  } catch (error) {
+    return error as HexzError;
+  }
+}
+
+/** Where the contents lie that are to be restored. */
+async function* contentsOf(archive: Archive, options: ExtractOptions): AsyncGenerator<Range> {
+  for await (const { entry } of selectedOf(archive, options)) {
+    const { start, size, derived } = entry;
+    if (derived !== undefined) yield { start: derived.from.start, end: derived.from.start + derived.from.size };
+    else if (start !== undefined && rangeProblem(archive, entry) === undefined) yield { start, end: start + size! };
+  }
+}
+
 /**
  * Restores entries below a directory and nothing outside it. Damaged files, refused names and what the machine cannot
  * do are left out with a warning; everything else is restored.
- * @throws HexzError `collision` before anything is written when something is in the way; `no_space`, `io`
+ * @throws HexzError `collision` before anything is written when something is in the way, `parent_missing` when a parent
+ * is needed that is not there; `no_space`, `io`
  */
 export async function extractTree(
   archive: Archive,
   destination: string,
   options: ExtractOptions = {},
 ): Promise<Extracted> {
+  await requireParents(archive, contentsOf(archive, options));
   const extraction = new Extraction(archive, destination, options);
   try {
     return await extraction.run();
@@ -102,7 +144,7 @@ class Extraction {
   /** @throws HexzError `collision` when something is in the way, or two entries would get one name */
   async #checkPlaces(): Promise<void> {
     const taken = new Map<ByteString, Entry>();
-    for await (const { entry } of this.#selected()) {
+    for await (const { entry } of selectedOf(this.#archive, this.#options)) {
       this.#tolerate(entry, () => this.#writer.check(entry));
       if (!this.#options.stripComponents) continue;
       const before = taken.get(entry.path);
@@ -121,27 +163,8 @@ class Extraction {
     this.#writer.abort();
   }
 
-  /** What is to be restored, under the names that it gets; `path` is that in the archive, which streams have none. */
-  async *#selected(): AsyncGenerator<{ entry: Entry; path: ByteString | undefined }> {
-    const { select, stripComponents = 0, streams = [] } = this.#options;
-    for (const { name, start, size, sparse } of streams) {
-      yield { entry: { path: byteStringFromText(name), type: "file", start, size, sparse }, path: undefined };
-    }
-    for await (const entry of this.#archive.entries()) {
-      if (select !== undefined && !select(entry)) continue;
-      if (stripComponents === 0) {
-        yield { entry, path: entry.path };
-        continue;
-      }
-      const components = entry.path.split("/");
-      if (components.length <= stripComponents) continue;
-      const stripped = components.slice(stripComponents).join("/") as ByteString;
-      yield { entry: { ...entry, path: stripped }, path: entry.path };
-    }
-  }
-
   async *#ranges(): AsyncGenerator<EntryRange> {
-    for await (const { entry, path } of this.#selected()) {
+    for await (const { entry, path } of selectedOf(this.#archive, this.#options)) {
       const link = entry.hardLink;
       if (entry.type !== "file" || (link !== undefined && this.#linkTargets.has(link))) {
         yield { entry, isFile: false, start: 0, end: 0 };
@@ -152,7 +175,7 @@ class Extraction {
         this.#computed.push({ range: { entry, isFile: true, start: 0, end: file.size }, file });
         continue;
       }
-      const problem = this.#rangeProblem(entry);
+      const problem = rangeProblem(this.#archive, entry);
       if (problem !== undefined) {
         this.#warn(entry, problem);
         continue;
@@ -175,15 +198,6 @@ class Extraction {
       this.#output?.abort();
       this.#output = undefined;
       this.#warn(range.entry, error);
-    }
-  }
-
-  #rangeProblem(entry: Entry): HexzError | undefined {
-    try {
-      this.#archive.checkRange(displayName(entry.path), entry.start!, entry.size!);
-      return undefined;
-    } catch (error) {
-      return error as HexzError;
     }
   }
 

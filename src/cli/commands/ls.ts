@@ -94,7 +94,8 @@ function finderOf(archives: readonly Looked[]): (child: Looked, hint: string) =>
 function remarkOf({ facts, error, parents }: Looked): string {
   if (error !== undefined) return `! ${printable(error.message)}`;
   const { added, note, created } = facts!;
-  const chunks = `${added.count}${parents.length === 0 ? "" : " new"} chunks (${formatSize(added.bytes)})`;
+  const what = `${parents.length === 0 ? "" : "new "}${added.count === 1 ? "chunk" : "chunks"}`;
+  const chunks = `${added.count} ${what} (${formatSize(added.bytes)})`;
   const more = [created, note].filter((text) => text !== null).map(printable);
   return [parents.length === 0 ? chunks : `+${chunks}`, ...more].join("  ");
 }
@@ -126,7 +127,9 @@ function* listingLines(listing: Listing): Generator<string> {
   const parts = [
     `${archives.length} ${archives.length === 1 ? "archive" : "archives"}, ${formatSize(totalOf(listing))}`,
     ...(failed === 0 ? [] : [`${failed} cannot be read`]),
-    ...(lineage.missing.length === 0 ? [] : [`${lineage.missing.length} parents not here`]),
+    ...(lineage.missing.length === 0
+      ? []
+      : [`${lineage.missing.length} ${lineage.missing.length === 1 ? "parent" : "parents"} not here`]),
   ];
   yield parts.join(", ");
 }
