@@ -317,13 +317,14 @@ describe("what it costs", () => {
 
   test("memory: at most 50 bytes a distinct chunk and 12 a chunk of either archive", async () => {
     const count = 300_000;
-    const { root: empty } = await openArchive(await packed({}));
+    const { root: empty, context } = await openArchive(await packed({}));
     const counts = { ...empty.counts, unique: { count, bytes: count * SIMULATED_CHUNK } };
     const simulated = (from: number) => ({
       root: { ...empty, addressSpace: count * SIMULATED_CHUNK, counts },
       source: { name: "huge.hxz", size: count * SIMULATED_CHUNK, read: () => Promise.reject() },
       leaves: () => simulatedLeaves(count, from),
       format1: undefined,
+      context,
     });
     const before = await bytesInUse();
     const numbers = new ChunkNumbers();

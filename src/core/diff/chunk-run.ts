@@ -1,7 +1,10 @@
 // The chunks of an archive as numbers, in address order. Two archives share the numbering, so contents are compared by
 // comparing numbers. Built from index pages alone; about 42 bytes a distinct chunk, 12 a chunk of either archive.
 
+import { equalBytes } from "../bytes.ts";
+import type { DigestOf } from "../digest.ts";
 import { HexzError } from "../errors.ts";
+import type { BlockRef } from "../format/index-page.ts";
 import type { Archive } from "../read/archive.ts";
 import { lastAtMost } from "../read/search.ts";
 import { ChunkSet } from "../write/chunk-set.ts";
@@ -34,7 +37,7 @@ export interface ChunkTallies {
 }
 
 /** What is read of an archive: its index. */
-export type Indexed = Pick<Archive, "root" | "source" | "leaves" | "format1">;
+export type Indexed = Pick<Archive, "root" | "source" | "leaves" | "format1" | "context">;
 
 /** An index record takes at least so many bytes, so a file's size bounds what is allocated for its chunks. */
 const LEAST_RECORD = 3;
@@ -45,6 +48,10 @@ export class ChunkNumbers {
   readonly #parts = new Map<string, number>();
   /** Some chunks have no digest: whether they are equal is not known. */
   hasUnknown = false;
+  /** Chunks of format 1 may be of equal bytes; those of zeros are taken for the fills that they are. */
+  hiddenFills = false;
+  /** Digests of zeros by their number. */
+  readonly #zeros = new Map<number, Uint8Array>();
   readonly tallies: ChunkTallies = {
     a: { chunks: 0, bytes: 0 },
     b: { chunks: 0, bytes: 0 },
@@ -59,7 +66,8 @@ export class ChunkNumbers {
 
   /** Reads the index of an archive; A first. @throws HexzError `damaged`, `invalid`, `io` */
   async load(archive: Indexed, side: "a" | "b"): Promise<Run> {
-    const { root, source } = archive;
+    const { root, source, format1, context } = archive;
+    if (format1 !== undefined) this.hiddenFills = true;
     const count = await countChunks(archive);
     if (archive.format1 === undefined && count * LEAST_RECORD > source.size) {
       throw new HexzError("invalid", `${source.name} has ${source.size} bytes and claims ${count} chunks`);
@@ -77,13 +85,20 @@ export class ChunkNumbers {
           elements[at] = fill;
           continue;
         }
-        const inParent = leaf.blocks[leaf.blockNumbers[number]!]!.archive !== 0;
+        const block = leaf.blocks[leaf.blockNumbers[number]!]!;
         const length = leaf.starts[number + 1]! - leaf.starts[number]!;
         if (leaf.undigested?.[number]) {
           elements[at] = this.#unknown(length, side);
           continue;
         }
-        elements[at] = this.#number(words.subarray(number * 8, number * 8 + 8), length, side, inParent);
+        if (format1 !== undefined && isTiny(block)) {
+          const digest = leaf.digests.subarray(number * 32, number * 32 + 32);
+          if (equalBytes(digest, this.#zerosDigest(length, context.digestOf))) {
+            elements[at] = 0;
+            continue;
+          }
+        }
+        elements[at] = this.#number(words.subarray(number * 8, number * 8 + 8), length, side, block.archive !== 0);
       }
     }
     if (at !== count) throw miscounted(archive, count);
@@ -97,6 +112,15 @@ export class ChunkNumbers {
     this.tallies[side].chunks++;
     this.tallies[side].bytes += length;
     return this.#part(-1, this.#parts.size, length);
+  }
+
+  #zerosDigest(length: number, digestOf: DigestOf): Uint8Array {
+    let digest = this.#zeros.get(length);
+    if (digest === undefined) {
+      digest = digestOf(new Uint8Array(length));
+      this.#zeros.set(length, digest);
+    }
+    return digest;
   }
 
   #number(digest: Uint32Array, length: number, side: "a" | "b", inParent: boolean): number {
@@ -151,6 +175,11 @@ export class ChunkNumbers {
     this.#parts.set(key, part);
     return part;
   }
+}
+
+/** Whether a block is coded as well as zeros are by every codec. */
+function isTiny({ storedLength, plainLength }: BlockRef): boolean {
+  return storedLength < 64 + plainLength / 100;
 }
 
 /** How many chunks there are; those of format 1 must be counted. */

@@ -31,12 +31,12 @@ function placed({ elements, starts }: Run, at: number): Placed {
 const isFill = ({ element }: Placed) => element < FIRST_CHUNK;
 const isPart = ({ element }: Placed) => element >= FIRST_PART;
 
-/** Contents of the same length. */
-export function compareContents(a: Run, b: Run): Verdict {
+/** Contents of the same length. @param hiddenFills chunks may be of equal bytes, too, if not of zeros */
+export function compareContents(a: Run, b: Run, hiddenFills: boolean): Verdict {
   let verdict: Verdict = "same";
   for (let i = 0, j = 0; i < a.elements.length && j < b.elements.length; ) {
     const [x, y] = [placed(a, i), placed(b, j)];
-    const here = compareElements(x, y);
+    const here = compareElements(x, y, hiddenFills);
     if (here === "different") return here;
     if (here === "open") verdict = here;
     if (x.end <= y.end) i++;
@@ -46,12 +46,13 @@ export function compareContents(a: Run, b: Run): Verdict {
 }
 
 /** Two elements that overlap. */
-function compareElements(x: Placed, y: Placed): Verdict {
+function compareElements(x: Placed, y: Placed, hiddenFills: boolean): Verdict {
   if (isFill(x) && isFill(y)) return x.element === y.element ? "same" : "different";
   if (isFill(x) || isFill(y)) {
-    // Bytes that are all equal are always a fill, so a chunk is none; of a part that is not known.
+    // Bytes that are all equal are a fill, so a chunk is none; of a part that is not known.
     const [fill, other] = isFill(x) ? [x, y] : [y, x];
-    return !isPart(other) && fill.start <= other.start && other.end <= fill.end ? "different" : "open";
+    if (isPart(other) || (hiddenFills && fill.element !== 0)) return "open";
+    return fill.start <= other.start && other.end <= fill.end ? "different" : "open";
   }
   if (x.start !== y.start || x.end !== y.end) return "open";
   if (x.element === y.element) return "same";

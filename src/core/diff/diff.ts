@@ -60,9 +60,16 @@ export async function diffArchives(
   return { chunks: numbers.tallies, cutAlike, hasUnknown: numbers.hasUnknown, files };
 }
 
-function sameCuts({ root: { coding: a } }: Archive, { root: { coding: b } }: Archive): boolean {
+function sameCuts(one: Archive, other: Archive): boolean {
+  const [a, b] = [one.root.coding, other.root.coding];
   const { min, avg, max } = a.sizes;
-  return a.chunking === b.chunking && min === b.sizes.min && avg === b.sizes.avg && max === b.sizes.max;
+  return (
+    one.version === other.version &&
+    a.chunking === b.chunking &&
+    min === b.sizes.min &&
+    avg === b.sizes.avg &&
+    max === b.sizes.max
+  );
 }
 
 /** A file or stream: what has a content. */
@@ -104,7 +111,7 @@ class FileComparison {
   async run(): Promise<FileDiff> {
     const { a, b } = this.#archives;
     for (const name of ["disk", "memory"] as const) {
-      const find = ({ streams }: Archive) => streams.find((stream) => stream.name === name);
+      const find = ({ ownStreams }: Archive) => ownStreams.find((stream) => stream.name === name);
       this.#pair(find(a), find(b));
     }
     for await (const { a: left, b: right } of mergeEntries(a.entries(), b.entries())) this.#pair(left, right);
@@ -191,7 +198,7 @@ class FileComparison {
 
   #contents(a: Holder, b: Holder): void {
     const runs = { a: this.#contentOf(a, "a"), b: this.#contentOf(b, "b") };
-    const verdict = verdictOf(runs.a, runs.b, a.size === b.size);
+    const verdict = this.#verdictOf(runs.a, runs.b, a.size === b.size);
     if (verdict === "same") this.#equal(a, b);
     else if (verdict === "open" && !this.#cutAlike) this.#undecided.push(b);
     else {
@@ -207,9 +214,9 @@ class FileComparison {
     if (fields.length === 0) this.#unchanged++;
     else this.#metadataOnly.push({ path: (b as Entry).path, fields });
   }
-}
 
-function verdictOf(a: Run, b: Run, sameSize: boolean): Verdict {
-  if (!sameSize) return "different";
-  return sameElements(a, b) ? "same" : compareContents(a, b);
+  #verdictOf(a: Run, b: Run, sameSize: boolean): Verdict {
+    if (!sameSize) return "different";
+    return sameElements(a, b) ? "same" : compareContents(a, b, this.#numbers.hiddenFills);
+  }
 }
