@@ -49,6 +49,8 @@ export const LIMITS = {
     depth: 1024,
     /** Bytes of parents that are hashed to find out whether references mean them. */
     hashed: 1024 * MIB,
+    /** What is looked through for blocks of parents that are not found by their names: files, and bytes of their index pages. */
+    search: { files: 4096, indexBytes: 256 * MIB },
     dictionary: 16 * MIB,
     metadata: 256 * MIB,
     members: 4 * MIB,

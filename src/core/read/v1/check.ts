@@ -92,7 +92,7 @@ async function checkComputed(archive: Archive, entry: Entry, path: string, findi
 const PROGRAMS = { "0.5": "hexz 0.5 (Python)", "0.8": "hexz 0.8" } as const;
 
 async function warn(archive: Archive, format1: Format1, warnings: Findings): Promise<void> {
-  const { opened, manifest } = format1;
+  const { opened, manifest, lineage } = format1;
   const { header, master } = opened;
   const add = (code: ErrorCode, where: Problem["where"], message: string) => warnings.add({ code, where, message });
   for (const { program, count, stream, at } of await archive.run(misreadBy(format1))) {
@@ -102,6 +102,10 @@ async function warn(archive: Archive, format1: Format1, warnings: Findings): Pro
       "content",
       `${PROGRAMS[program]} reads other bytes for ${count} references, the first ${where}`,
     );
+  }
+  if (lineage.found.length > 0) {
+    const where = lineage.found.join(", ");
+    add("original_differs", "content", `blocks of parents were found in ${where}; the originals go by names alone`);
   }
   const memory = manifest?.members.find(({ path, size }) => path === "memory" && size > 0);
   if (manifest?.kind === "directory" && memory !== undefined && master.auxiliary.size > 0) {

@@ -10,6 +10,7 @@ import type { Io } from "../io.ts";
 import type { FindParent } from "../stores.ts";
 import { type Opened1, openFormat1Io } from "./open.ts";
 import { Pages } from "./pages.ts";
+import { bestParent, type Search, searchBlocks } from "./parent-search.ts";
 
 export interface Member1 {
   readonly number: number;
@@ -29,6 +30,7 @@ export class Lineage {
   readonly #find: FindParent;
   readonly #byIdentity = new Map<string, Member1>();
   readonly #parents: (readonly Parent1[] | undefined)[] = [];
+  readonly #searches = new Map<number, Search>();
 
   constructor(opened: Opened1, digestOf: DigestOf, find: FindParent | undefined) {
     this.#digestOf = digestOf;
@@ -56,11 +58,12 @@ export class Lineage {
   }
 
   /** The direct parents of an archive, in its order. */
-  *parents({ number, opened }: Member1): Io<readonly Parent1[]> {
+  *parents(child: Member1): Io<readonly Parent1[]> {
+    const { number, opened } = child;
     const known = this.#parents[number];
     if (known !== undefined) return known;
     const parents: Parent1[] = [];
-    for (const path of opened.header.parentPaths) parents.push(yield* this.#search(path, opened.source));
+    for (const path of opened.header.parentPaths) parents.push(yield* this.#search(path, child));
     this.#parents[number] ??= parents;
     return this.#parents[number]!;
   }
@@ -84,28 +87,31 @@ export class Lineage {
     return [...seen];
   }
 
-  *#search(path: string, child: RangeSource): Io<Parent1> {
+  /** The archive of the recorded name; of several, that which the child's references speak for. */
+  *#search(path: string, { opened: { source: child }, pages }: Member1): Io<Parent1> {
     const looked: string[] = [];
+    const named: Member1[] = [];
     for (const candidate of this.#find({ hint: path, id: NO_ID }, child)) {
       if (typeof candidate === "string") {
         looked.push(candidate);
         continue;
       }
-      // Without an id, an archive of another name is another archive.
-      if (candidate.path !== undefined && nameOf(candidate.path) !== nameOf(path)) {
+      if (!hasName(candidate, path)) {
         candidate.close?.();
-        continue;
+        // Those of the recorded name come first.
+        break;
       }
       try {
         const member = this.#add(yield* openFormat1Io(candidate));
         if (member.opened.source !== candidate) candidate.close?.();
-        return member;
+        if (!named.includes(member)) named.push(member);
       } catch (error) {
         candidate.close?.();
         if (!(error instanceof HexzError) || error.code === "interrupted" || error.code === "io") throw error;
         looked.push(`${candidate.name} (${error.message})`);
       }
     }
+    if (named.length > 0) return yield* bestParent(pages, named);
     const where = looked.length === 0 ? "" : `; looked at ${looked.join(", ")}`;
     return new HexzError("parent_missing", `the parent "${path}" of ${child.name} was not found${where}`, {
       data: { parent_hint: path, looked },
@@ -113,9 +119,43 @@ export class Lineage {
     });
   }
 
+  /** Looks for blocks that an archive's references name, in archives of any name where its parents are looked for. */
+  *searchBlocks(child: Member1): Io<Search> {
+    const known = this.#searches.get(child.number);
+    if (known !== undefined) return known;
+    const search = yield* searchBlocks(child.pages, this.#candidates(child), {
+      isChild: (opened) => this.#byIdentity.get(this.#identityOf(opened)) === child,
+      adopt: (opened) => this.#add(opened),
+    });
+    this.#searches.set(child.number, search);
+    return search;
+  }
+
+  /** Archives of other names that blocks were found in. */
+  get found(): readonly string[] {
+    return [...this.#searches.values()].flatMap(({ found }) => found);
+  }
+
+  *#candidates({ opened: { header, source } }: Member1): Generator<RangeSource> {
+    const seen = new Set<string | undefined>();
+    for (const hint of header.parentPaths) {
+      for (const candidate of this.#find({ hint, id: NO_ID }, source)) {
+        if (typeof candidate === "string") continue;
+        if (candidate.path !== undefined && seen.has(candidate.path)) candidate.close?.();
+        else yield candidate;
+        seen.add(candidate.path);
+      }
+    }
+  }
+
   async close(): Promise<void> {
     for (const { opened } of this.members.slice(1)) await opened.source.close?.();
   }
+}
+
+/** Whether a source may be meant by a path. Memory has no name. */
+function hasName({ path: found }: RangeSource, path: string): boolean {
+  return found === undefined || nameOf(found) === nameOf(path);
 }
 
 /** The last component of a path of any system. */

@@ -61,6 +61,8 @@ export class References {
   /** Bytes of parents that were hashed. */
   #hashed = 0;
   readonly #byPosition = new Map<number, boolean>();
+  /** Archives all of whose references are found by digest, in whatever archive. */
+  readonly #allFound = new Map<number, boolean>();
 
   constructor(lineage: Lineage, digestOf: DigestOf, read: ReadStretches) {
     this.#lineage = lineage;
@@ -129,11 +131,12 @@ export class References {
       if (bad === undefined) return stretches;
       failure ??= (bad as { error: HexzError }).error;
     }
-    if (found.length === 1 && (yield* this.isByPosition(member))) {
+    const byPosition = found.length === 1 && (yield* this.isByPosition(member));
+    if (byPosition && (yield* hasDigestThere(found[0]!, stream, at, digest))) {
       return yield* this.#range(found[0]!, stream, at, at + plainLength, known);
     }
-    if (digest !== undefined) {
-      const block = yield* this.#lookUp(digest, plainLength);
+    if (digest !== undefined && !byPosition) {
+      const block = yield* this.#stored(digest, plainLength);
       if (block !== undefined) return [{ length: plainLength, block, offset: 0 }];
       for (const parent of found) {
         // No writer makes references that only this finds; many of them could keep a reader busy for long.
@@ -143,8 +146,11 @@ export class References {
         this.#hashed += plainLength;
         if (equalBytes(this.#digestOf(yield* this.#read(stretches)), digest)) return stretches;
       }
+      const elsewhere = parents.length > 0 && (yield* this.#elsewhere(member, digest, plainLength));
+      if (elsewhere) return [{ length: plainLength, block: elsewhere, offset: 0 }];
     }
-    return [{ length: plainLength, error: failure ?? this.#unresolved(place, parents.length) }];
+    const error = failure ?? this.#unresolved(place, parents.length);
+    return [{ length: plainLength, error: yield* this.#withSearch(member, error) }];
   }
 
   #circle({ opened }: Member1): HexzError {
@@ -158,6 +164,51 @@ export class References {
     return new HexzError("parent_missing", `${what} that none of those found has: one is not what it was`, {
       hint: "pass --parent-dir DIR with the archive that was the parent then",
       data: { at, stream },
+    });
+  }
+
+  /**
+   * A block of an archive of any name. Where references may be by position, one that has the digest may still be the
+   * wrong one, but not when all of them are found so, each with its length.
+   */
+  *#elsewhere(member: Member1, digest: Uint8Array, plainLength: number): Io<BlockRef | undefined> {
+    const { table } = yield* this.#lineage.searchBlocks(member);
+    const block = yield* this.#lookUp(table, digest, plainLength);
+    const { parentPaths, variableBlocks } = member.opened.header;
+    if (block === undefined || variableBlocks || parentPaths.length > 1) return block;
+    let all = this.#allFound.get(member.number);
+    if (all === undefined) {
+      all = yield* this.#findsAll(member, table);
+      this.#allFound.set(member.number, all);
+    }
+    return all ? block : undefined;
+  }
+
+  *#findsAll({ pages }: Member1, table: DigestTable): Io<boolean> {
+    for (const stream of STREAMS) {
+      for (let number = 0; number < pages.count(stream); number++) {
+        for (const entry of (yield* pages.page(stream, number)).entries) {
+          if (entry.kind !== "reference") continue;
+          const { digest, plainLength } = entry;
+          if (digest === undefined) return false;
+          const block = (yield* this.#lookUp(table, digest, plainLength)) ?? (yield* this.#stored(digest, plainLength));
+          if (block === undefined) return false;
+        }
+      }
+    }
+    return true;
+  }
+
+  /** The error with what the search through other archives came to, if there was one. */
+  *#withSearch(member: Member1, error: HexzError): Io<HexzError> {
+    if (error.code !== "parent_missing" || "searched_archives" in error.data) return error;
+    const { archives, stopped } = yield* this.#lineage.searchBlocks(member);
+    const others = archives === 1 ? "one other archive there does" : `${archives} other archives there do`;
+    const found = archives === 0 ? "" : `; ${others} not store what it needs`;
+    const { message, hint, data } = error;
+    return new HexzError("parent_missing", `${message}${found}${stopped === undefined ? "" : `; ${stopped}`}`, {
+      ...(hint === undefined ? {} : { hint }),
+      data: { ...data, searched_archives: archives },
     });
   }
 
@@ -192,9 +243,13 @@ export class References {
   }
 
   /** A stored block of any ancestor. */
-  *#lookUp(digest: Uint8Array, plainLength: number): Io<BlockRef | undefined> {
+  *#stored(digest: Uint8Array, plainLength: number): Io<BlockRef | undefined> {
     this.#table ??= yield* this.#collect();
-    const place = this.#table.find(digest);
+    return yield* this.#lookUp(this.#table, digest, plainLength);
+  }
+
+  *#lookUp(table: DigestTable, digest: Uint8Array, plainLength: number): Io<BlockRef | undefined> {
+    const place = table.find(digest);
     if (place === undefined) return undefined;
     const member = this.#lineage.members[place.archive]!;
     const page = yield* member.pages.page(place.stream, place.page);
@@ -269,6 +324,14 @@ export class References {
     if (end > at) stretches.push({ length: end - at, zeros: true });
     return stretches;
   }
+}
+
+/** Whether the block that covers a place has this digest, or as a reference without one says, none. */
+function* hasDigestThere(parent: Member1, stream: StreamName, at: number, digest: Uint8Array | undefined): Io<boolean> {
+  const there = yield* parent.pages.at(stream, at);
+  const entry = there?.page.entries[there.number];
+  const found = entry === undefined || entry.kind === "zeros" ? undefined : entry.digest;
+  return found === undefined || digest === undefined ? found === digest : equalBytes(found, digest);
 }
 
 function sameEntry(entry: BlockEntry, start: number, at: number, { plainLength, digest }: Reference): boolean {

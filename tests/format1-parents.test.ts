@@ -1,0 +1,201 @@
+// Parents of format 1 that are not where their names say: renamed, in another directory, or behind another archive of
+// the same name. They are found by what they store, or it is an error; never other bytes.
+
+import { createHash } from "node:crypto";
+import { copyFileSync, existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { checkArchive, createMemorySource, openArchive, type RangeSource } from "../src/core/index.ts";
+import { LIMITS } from "../src/core/limits.ts";
+import { openArchiveFile } from "../src/node/index.ts";
+import { hexz, hexzJson } from "./support/cli.ts";
+import { bytesOfKept, FORMAT1, keptArchives } from "./support/format1.ts";
+import { temporaryDirectory } from "./support/trees.ts";
+
+const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
+const known = (name: string) => keptArchives.find(({ file }) => file === name)!;
+
+/** A copy of a kept archive. */
+function put(name: string, directory: string, as = name): string {
+  const path = join(directory, as);
+  copyFileSync(fileURLToPath(new URL(`archives/${name}`, FORMAT1)), path);
+  return path;
+}
+
+/** The ancestors of a kept archive, nearest first. */
+function ancestorsOf(name: string): string[] {
+  const parents = known(name).parents ?? [];
+  return [...new Set([...parents, ...parents.flatMap(ancestorsOf)])];
+}
+
+/** The digest of the main stream, or the code of the error. */
+async function mainOf(path: string, parentDirs: readonly string[] = []): Promise<string> {
+  const { password } = known(path.slice(path.lastIndexOf("/") + 1));
+  const secrets = password === null ? {} : { secrets: { passwords: [password] } };
+  const archive = await openArchiveFile(path, { parentDirs, ...secrets });
+  try {
+    return sha256(await (await archive.file("disk")).read());
+  } catch (error) {
+    return (error as { code: string }).code;
+  } finally {
+    await archive.close();
+  }
+}
+
+const right = (name: string) => known(name).streams.main.sha256;
+
+describe("parents that have other names are found by the blocks that they store", () => {
+  const byContent = [
+    "055-python-thin-moved.hxz",
+    "055-python-thin-shifted.hxz",
+    "055-python-two-parents.hxz",
+    "055-checkpoint-1.hxz",
+    "055-checkpoint-2.hxz",
+    "051-writer-thin.hxz",
+    "082-thin-edited.hxz",
+    "082-thin-moved.hxz",
+    "082-thin-grandchild.hxz",
+    "082-thin-encrypted-child.hxz",
+    "082-directory-thin.hxz",
+  ];
+  test.each(byContent)("%s", async (name) => {
+    const [here, there] = [temporaryDirectory(), temporaryDirectory()];
+    const child = put(name, here);
+    expect(await mainOf(child)).toBe("parent_missing");
+    for (const [number, parent] of ancestorsOf(name).entries()) put(parent, there, `other-${number}.hxz`);
+    put("055-pack-random.hxz", there);
+    writeFileSync(join(there, "no-archive.hxz"), "something else");
+    expect(await mainOf(child)).toBe("parent_missing");
+    expect(await mainOf(child, [there])).toBe(right(name));
+  });
+
+  test("check says where they are, and that the originals do not look there", async () => {
+    const here = temporaryDirectory();
+    const child = put("082-thin-moved.hxz", here);
+    put("082-base.hxz", here, "renamed.hxz");
+    const archive = await openArchiveFile(child);
+    const { ok, warnings } = await checkArchive(archive);
+    await archive.close();
+    expect(ok).toBe(true);
+    expect(warnings!.map(({ code, message }) => [code, message.includes("renamed.hxz")])).toEqual([
+      ["original_differs", true],
+    ]);
+  });
+
+  test("not where no digest says what is meant: references by position, differences, ends without blocks", async () => {
+    const byPosition = ["055-commit-thin-8k.hxz", "055-commit-thin-64k.hxz"];
+    for (const name of [...byPosition, "055-commit-thin-of-thin.hxz"]) {
+      const here = temporaryDirectory();
+      const child = put(name, here);
+      for (const [number, parent] of ancestorsOf(name).entries()) put(parent, here, `other-${number}.hxz`);
+      expect(await mainOf(child), name).toBe("parent_missing");
+    }
+    const here = temporaryDirectory();
+    const archive = await openArchiveFile(put("070-checkpoint-1.hxz", here));
+    put("070-checkpoint-0.hxz", here, "other.hxz");
+    const problems = (await checkArchive(archive)).problems.map(({ code }) => code);
+    await archive.close();
+    expect(new Set(problems)).toEqual(new Set(["parent_missing"]));
+  });
+});
+
+describe("another archive has the recorded name", () => {
+  test.each(["082-thin-moved.hxz", "055-commit-thin-8k.hxz", "055-checkpoint-2.hxz"])(
+    "%s: the right one in another directory is found",
+    async (name) => {
+      const [here, there, further] = [temporaryDirectory(), temporaryDirectory(), temporaryDirectory()];
+      const child = put(name, here);
+      for (const parent of ancestorsOf(name)) {
+        put("055-pack-random.hxz", here, parent);
+        writeFileSync(join(there, parent), "no archive");
+        put(parent, further);
+      }
+      expect(await mainOf(child, [there])).toBe("parent_missing");
+      expect(await mainOf(child, [there, further])).toBe(right(name));
+    },
+  );
+
+  test("a renamed one beside it is found, by digest alone", async () => {
+    for (const [name, found] of [
+      ["082-thin-moved.hxz", right("082-thin-moved.hxz")],
+      ["055-commit-thin-8k.hxz", "parent_missing"],
+    ] as const) {
+      const here = temporaryDirectory();
+      const child = put(name, here);
+      const [parent] = known(name).parents!;
+      put("055-pack-random.hxz", here, parent);
+      put(parent!, here, "renamed.hxz");
+      expect(await mainOf(child), name).toBe(found);
+    }
+  });
+
+  test("a later version of the base has other bytes: an error, not those", async () => {
+    const here = temporaryDirectory();
+    const child = put("055-commit-thin-8k.hxz", here);
+    put("055-commit-thick.hxz", here, "055-base.hxz");
+    expect(await mainOf(child)).toBe("parent_missing");
+  });
+});
+
+test("the error names what was looked for, where, and how many other archives were looked through", () => {
+  const [here, there] = [temporaryDirectory(), temporaryDirectory()];
+  put("082-thin-moved.hxz", here);
+  put("055-pack-random.hxz", there);
+  const read = hexzJson(["extract", "082-thin-moved.hxz", "out", "--parent-dir", there], { cwd: here });
+  expect(read.code).toBe(3);
+  const { code, message, parent_hint, looked, searched_archives, hint } = read.document.error;
+  expect([code, parent_hint, searched_archives]).toEqual(["parent_missing", "082-base.hxz", 1]);
+  expect(looked).toEqual(
+    [join(here, "082-base.hxz"), join(there, "082-base.hxz")].map((path) => expect.stringContaining(path.slice(-30))),
+  );
+  expect(message).toContain("one other archive there does not store what it needs");
+  expect(hint).toContain("--parent-dir");
+  // What it stores itself does not help, and nothing is written.
+  expect(hexz(["cat", "082-thin-moved.hxz", "disk"], { cwd: here })).toMatchObject({ code: 3 });
+  expect(existsSync(join(here, "out"))).toBe(false);
+});
+
+describe("the search is bounded", () => {
+  const child = bytesOfKept("082-thin-moved.hxz");
+  const searched = async (candidates: () => Iterable<RangeSource>) => {
+    const archive = await openArchive(createMemorySource(child, "child"), { findParent: candidates });
+    const error = await (await archive.file("disk")).read().catch((one: unknown) => one);
+    return (error as { message: string }).message;
+  };
+  /** A source that counts what is read of it. */
+  const counted = (bytes: Uint8Array, path: string, count: { bytes: number; open: number }): RangeSource => {
+    const source = createMemorySource(bytes, path);
+    count.open++;
+    const read = async (start: number, end: number) => {
+      count.bytes += end - start;
+      return source.read(start, end);
+    };
+    return { name: path, path, size: source.size, read, close: () => void count.open-- };
+  };
+
+  test("by the number of files, each of them closed again", async () => {
+    const count = { bytes: 0, open: 0 };
+    const { files } = LIMITS.format1.search;
+    const message = await searched(function* () {
+      for (let number = 0; ; number++) yield counted(new Uint8Array(5000), `${number}.hxz`, count);
+    });
+    expect(message).toContain(`the search ended after ${files} files`);
+    expect(count).toEqual({ bytes: files * 4096, open: 0 });
+  });
+
+  test("by the bytes of index pages, whatever an archive claims", async () => {
+    const count = { bytes: 0, open: 0 };
+    const big = bytesOfKept("082-base.hxz");
+    const view = new DataView(big.buffer, big.byteOffset);
+    const master = known("082-base.hxz").index_offset;
+    // the length of its first page
+    view.setUint32(master + 16, 300 * 2 ** 20, true);
+    const message = await searched(function* () {
+      for (let number = 0; number < 3; number++) yield counted(big, `${number}.hxz`, count);
+    });
+    expect(message).toContain("bytes of index");
+    expect(count.open).toBe(0);
+    expect(count.bytes).toBeLessThan(100_000);
+  });
+});
