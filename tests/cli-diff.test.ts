@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { hexz, hexzJson } from "./support/cli.ts";
 import { randomBytes, randomFrom, SEED, text } from "./support/random.ts";
-import { temporaryDirectory } from "./support/trees.ts";
+import { run, temporaryDirectory } from "./support/trees.ts";
 
 const random = randomFrom(SEED);
 
@@ -56,6 +56,30 @@ test("the document has the chunks, and what happened to each path", () => {
   );
   expect(fields["mode\n"]).toEqual(["mode"]);
   expect([files.undecided, files.unchanged]).toEqual([[], 1]);
+});
+
+test("tars are compared by their members, with each other and with the directory that they were made of", () => {
+  const cwd = versions();
+  const tar = (archive: string, base: string[]) => {
+    run("tar", ["--format=pax", "--pax-option=delete=atime,delete=ctime", "-C", "tree", "-cf", "t.tar", "."], cwd);
+    expect(hexz(["convert", "tar", "t.tar", archive, ...base], { cwd }).code).toBe(0);
+  };
+  tar("t.hxz", []);
+  expect(hexzJson(["diff", "b.hxz", "t.hxz"], { cwd }).document).toMatchObject({
+    shared: { percent: expect.closeTo(100, 0) },
+    only_a: { chunks: 0 },
+    files: { added: [], removed: [], changed: [], renamed: [], metadata_only: [], undecided: [] },
+  });
+  renameSync(join(cwd, "tree", "big"), join(cwd, "tree", "sub", "large"));
+  writeFileSync(join(cwd, "tree", "same"), "other");
+  tar("u.hxz", ["--base", "t.hxz"]);
+  expect(hexzJson(["diff", "t.hxz", "u.hxz"], { cwd }).document.files).toMatchObject({
+    added: [],
+    removed: [],
+    renamed: [{ from: "big", to: "sub/large" }],
+    changed: [{ path: "same" }],
+    undecided: [],
+  });
 });
 
 test("lines have names escaped; what has another time only is listed with --files", () => {
