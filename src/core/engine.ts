@@ -59,7 +59,7 @@ export interface Engine {
   encode(codec: CodecId, level: number, plain: Uint8Array, out: Uint8Array, dictionary?: Uint8Array): number;
   /**
    * Decodes `stored` into all of `out`.
-   * @param dictionary as for `encode`
+   * @param dictionary as for `encode`; with the codec that needs one, blocks must name it, with plain Zstandard they may
    * @throws HexzError `damaged` when it is not a valid block of exactly that length; never touches other memory
    */
   decode(codec: CodecId, stored: Uint8Array, out: Uint8Array, dictionary?: Uint8Array): void;

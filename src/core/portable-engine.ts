@@ -297,7 +297,7 @@ export async function createPortableEngine(options: PortableEngineOptions = {}):
 
     decode(codec: CodecId, stored, out, dictionary) {
       if (isZstd(codec)) {
-        if (dictionary !== undefined) checkNamed(stored, dictionary, out.length);
+        if (codec === CODEC.zstdDictionary && dictionary !== undefined) checkNamed(stored, dictionary, out.length);
         loadedZstd().decode(stored, out, dictionary);
         return;
       }

@@ -85,8 +85,10 @@ export function createNativeEngine(portable: Engine): Engine | undefined {
 
     decode(codec, stored, out, dictionary) {
       if (codec === CODEC.lz4 && lz4) lz4.decode(address, stored, out);
-      else if (isZstd(codec) && zstd) zstd.decode(address, stored, out, dictionary);
-      else portable.decode(codec, stored, out, dictionary);
+      else if (isZstd(codec) && zstd) {
+        if (codec === CODEC.zstdDictionary && dictionary !== undefined) checkNamed(stored, dictionary, out.length);
+        zstd.decode(address, stored, out, dictionary);
+      } else portable.decode(codec, stored, out, dictionary);
     },
 
     decodeFront(codec, stored, out) {
@@ -237,7 +239,6 @@ function bindZstd(library: Library, koffi: Koffi): NativeCodec {
     },
     decode(address, stored, out, dictionary) {
       checkDeclared(stored, out.length);
-      if (dictionary !== undefined) checkNamed(stored, dictionary, out.length);
       decoder ||= made(createDecoder());
       const length =
         dictionary === undefined

@@ -26,13 +26,13 @@ import { type Io, runAsync } from "./io.ts";
 import { type Opened, openAnyIo } from "./open.ts";
 import { pagesOf } from "./page-groups.ts";
 import { type PageContext, readPage } from "./pages.ts";
-import type { ContentView, Derivation, Index, Stores, Tree } from "./parts.ts";
+import type { ContentView, Derivation, DictionaryOf, Index, Stores, Tree } from "./parts.ts";
 import { RandomReader } from "./random.ts";
 import { type CheckedSignature, checkSignatures, readSignatures, requireSigners } from "./signatures.ts";
 import { BlockStores, type FindParent } from "./stores.ts";
 import { TreeReader } from "./tree-reader.ts";
 import { type Format1, metadataObject, openParts } from "./v1/archive.ts";
-import { bulkByPieces, hasPlainBlocks } from "./v1/bulk.ts";
+import { bulkByPieces, suitsBulk } from "./v1/bulk.ts";
 
 export interface ReadOptions {
   /** Bytes of decoded blocks to keep; default 32 MiB. */
@@ -97,7 +97,7 @@ export class Archive {
   readonly index: Index;
   readonly tree: Tree;
   readonly stores: Stores;
-  readonly dictionaries: Dictionaries;
+  readonly dictionaries: DictionaryOf;
   readonly random: RandomReader;
   readonly context: PageContext;
   /** Undefined of an archive of format 2. */
@@ -120,13 +120,14 @@ export class Archive {
       this.index = index;
       this.tree = tree;
       this.stores = new BlockStores(context, root, envelope && unlockingOf(machinery, options), options.findParent);
+      this.dictionaries = new Dictionaries(context, root.dictionaries, this.stores);
     } else {
       this.format1 = opened;
       this.index = opened.index;
       this.tree = opened.tree;
       this.stores = opened.stores;
+      this.dictionaries = opened.dictionaries;
     }
-    this.dictionaries = new Dictionaries(context, opened.root.dictionaries, this.stores);
     this.random = new RandomReader(context, this, { cacheBytes, verify });
     this.#machinery = machinery;
     this.#signal = signal;
@@ -305,7 +306,7 @@ export class Archive {
   /** Reads ranges of the address space in the given order, with all threads; every chunk is verified. */
   async *bulk<R extends Range>(ranges: Iterable<R> | AsyncIterable<R>): AsyncGenerator<Part<R>[]> {
     const { index, stores, dictionaries } = this;
-    if (this.format1 !== undefined && !(await this.run(hasPlainBlocks(this.format1)))) {
+    if (this.format1 !== undefined && !(await this.run(suitsBulk(this.format1)))) {
       yield* bulkByPieces(this, ranges);
       return;
     }

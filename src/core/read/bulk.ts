@@ -2,13 +2,13 @@
 // `check` read through here.
 
 import { digestWith } from "../digest.ts";
-import { CODEC, type Engine } from "../engine.ts";
+import type { Engine } from "../engine.ts";
 import { HexzError } from "../errors.ts";
 import { type BlockRef, blockKey, type IndexLeaf } from "../format/index-page.ts";
 import type { Coding } from "../format/root.ts";
-import { LZ4_PREFIX_LENGTH } from "../format/v1/stored-block.ts";
+import { codedPart } from "../format/v1/stored-block.ts";
 import { LIMITS } from "../limits.ts";
-import { mergeRanges } from "../source/merge.ts";
+import { type ByteRange, mergeRanges } from "../source/merge.ts";
 import type { RangeSource } from "../source/source.ts";
 import type { Crew } from "../work/crew.ts";
 import {
@@ -20,11 +20,10 @@ import {
   type Task,
 } from "../work/task.ts";
 import { CrewDictionaries } from "./crew-dictionaries.ts";
-import type { Dictionaries } from "./dictionaries.ts";
-import { runAsync } from "./io.ts";
+import { runEagerly } from "./io.ts";
 import { type ChunkPiece, type Piece, piecesOf, sameChunk } from "./locate.ts";
-import type { Index, Stores } from "./parts.ts";
-import { ambiguousBlock, checkBlockPlace, damagedBlock, damagedChunk, sameBlock } from "./random.ts";
+import type { BlockStore, DictionaryOf, Index, Stores } from "./parts.ts";
+import { ambiguousBlock, badChecksum, checkBlockPlace, damagedBlock, damagedChunk, sameBlock } from "./random.ts";
 
 const MIB = 1024 * 1024;
 /** Memory that slots should stay within; with the largest blocks there are fewer of them. */
@@ -33,6 +32,8 @@ const SLOTS_BYTES = 96 * MIB;
 const SLOT_BLOCKS = 4096;
 const SLOT_CHUNKS = 8192;
 const SLOT_PIECES = 16_384;
+/** Bytes between blocks that are read along: a page of the index of format 1, as a rule. */
+const GAP = 4096;
 /** Milliseconds of work after which the event loop gets a turn, for signals and progress. */
 const TURN = 100;
 
@@ -141,13 +142,15 @@ export function bulkPlan(codings: readonly Coding[], threads: number, dictionary
   return { length, count, heapBytes, dictionaryBytes };
 }
 
+const lengthOf = (runs: readonly ByteRange[]) => runs.reduce((sum, { start, end }) => sum + end - start, 0);
+
 /** What a block takes of a slot, which has the same room for stored and for plain bytes. */
 const roomFor = ({ plainLength, storedLength }: BlockRef): number => Math.max(plainLength, storedLength);
 
 export interface BulkParts {
   readonly index: Index;
   readonly stores: Stores;
-  readonly dictionaries: Dictionaries;
+  readonly dictionaries: DictionaryOf;
   readonly crew: Crew;
   readonly plan: BulkPlan;
   readonly signal: AbortSignal | undefined;
@@ -213,7 +216,7 @@ export class BulkReader<R extends Range> {
   async #findLeaf(at: number): Promise<{ error: HexzError; end: number } | undefined> {
     if (this.#leaf !== undefined && this.#leaf.start <= at && at < this.#leaf.end) return undefined;
     const { index, signal } = this.#parts;
-    const found = await runAsync(index.find(at), signal);
+    const found = await runEagerly(index.find(at), signal);
     if ("error" in found) return found;
     this.#leaf = found;
     return undefined;
@@ -294,11 +297,16 @@ export class BulkReader<R extends Range> {
   async #fetch(slot: Slot<R>): Promise<void> {
     const fetched = new Map<RangeSource, { start: number; end: number; address: number }[]>();
     let at = 0;
+    let spare = slot.stored.length - slot.blocks.reduce((sum, { block }) => sum + block.storedLength, 0);
     for (const source of new Set(slot.blocks.map((wanted) => wanted.source))) {
       const wanted = slot.blocks.filter((one) => one.source === source).map(({ block }) => block);
       const places = wanted.map(({ offset, storedLength }) => ({ start: offset, end: offset + storedLength }));
+      const [exact, wide] = [mergeRanges(places, 0), mergeRanges(places, GAP)];
+      const more = lengthOf(wide) - lengthOf(exact);
+      const isRoomy = more <= spare;
+      if (isRoomy) spare -= more;
       const runs = [];
-      for (const { start, end } of mergeRanges(places, 0)) {
+      for (const { start, end } of isRoomy ? wide : exact) {
         const into = slot.stored.subarray(at, at + end - start);
         await this.#readRun(slot, { source, start, end }, into);
         runs.push({ start, end, address: into.byteOffset });
@@ -313,10 +321,14 @@ export class BulkReader<R extends Range> {
       const run = fetched.get(source)!.find(({ start, end }) => start <= block.offset && block.offset < end)!;
       const at = run.address - slot.stored.byteOffset + block.offset - run.start;
       const stored = slot.stored.subarray(at, at + block.storedLength);
-      const coded = block.seal === undefined ? stored : this.#unseal(slot, number, stored);
-      const words = [block.codec, coded.byteOffset, coded.length, slot.plain.byteOffset + plainAt, block.plainLength];
+      const opened = slot.unreadable.has(number) ? stored : await this.#open(slot, number, stored);
+      const coded = codedPart(block, opened);
+      // What was encrypted was checked when it was opened.
+      const seal = opened === stored ? block.seal : undefined;
       const place = dictionary instanceof Uint8Array ? [dictionary.byteOffset, dictionary.length] : [0, 0];
-      slot.blockWords.set([...words, chunks.length, ...place], number * DECODE_BLOCK_WORDS);
+      const words = [block.codec, coded.byteOffset, coded.length, slot.plain.byteOffset + plainAt, block.plainLength];
+      const check = seal === undefined ? [0, 0] : [stored.length, seal.checksum];
+      slot.blockWords.set([...words, chunks.length, ...place, ...check], number * DECODE_BLOCK_WORDS);
       slot.chunkStarts.push(chunkAt / DECODE_CHUNK_WORDS);
       for (const { chunkStart, chunkEnd, digest } of chunks) {
         // Where there is no digest, nothing is compared with that of nothing: the block's checksum has to do.
@@ -329,13 +341,20 @@ export class BulkReader<R extends Range> {
     }
   }
 
-  /** The coded block in a stored one of format 1, whose checksum the original goes by. */
-  #unseal(slot: Slot<R>, number: number, stored: Uint8Array): Uint8Array {
-    const { block, source } = slot.blocks[number]!;
-    if (this.#parts.crew.engine.crc32(stored) !== block.seal!.checksum) {
-      slot.unreadable.set(number, damagedBlock(source.name, block, new Error("its checksum does not fit")));
+  /** An encrypted block of format 1, opened in its place; any other as it is. */
+  async #open(slot: Slot<R>, number: number, stored: Uint8Array): Promise<Uint8Array> {
+    const { block } = slot.blocks[number]!;
+    const store = this.#parts.stores.known(block.archive) as BlockStore;
+    if (store.open === undefined) return stored;
+    try {
+      const opened = await runEagerly(store.open(block, stored), this.#parts.signal);
+      stored.set(opened);
+      return stored.subarray(0, opened.length);
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      slot.unreadable.set(number, error);
+      return stored;
     }
-    return stored.subarray(block.codec === CODEC.lz4 ? LZ4_PREFIX_LENGTH : 0);
   }
 
   /** Reads a run of blocks; where that fails because an envelope is damaged there, each of them alone. */
@@ -386,7 +405,11 @@ export class BulkReader<R extends Range> {
     const { name } = source;
     const unreadable = slot.unreadable.get(part.block);
     if (unreadable !== undefined) return { range, start, end, error: unreadable };
-    if (slot.results[part.block] !== DECODE_RESULT.good) return { range, start, end, error: damagedBlock(name, block) };
+    const result = slot.results[part.block];
+    if (result !== DECODE_RESULT.good) {
+      const cause = result === DECODE_RESULT.badChecksum ? badChecksum() : undefined;
+      return { range, start, end, error: damagedBlock(name, block, cause) };
+    }
     const chunk = slot.chunkStarts[part.block]! + part.chunk;
     if (slot.chunkWords[chunk * DECODE_CHUNK_WORDS] === DECODE_RESULT.badChunk) {
       return { range, start, end, error: damagedChunk(name, block, start) };

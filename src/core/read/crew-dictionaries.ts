@@ -3,12 +3,12 @@
 import { HexzError } from "../errors.ts";
 import type { BlockRef } from "../format/index-page.ts";
 import type { Crew } from "../work/crew.ts";
-import type { Dictionaries } from "./dictionaries.ts";
 import { runAsync } from "./io.ts";
+import type { DictionaryOf } from "./parts.ts";
 
 export interface CrewDictionaryParts {
   readonly crew: Crew;
-  readonly dictionaries: Dictionaries;
+  readonly dictionaries: DictionaryOf;
   /** What is set aside for them. */
   readonly plan: { readonly dictionaryBytes: number };
   readonly signal: AbortSignal | undefined;
@@ -28,13 +28,12 @@ export class CrewDictionaries {
   async of(block: BlockRef): Promise<Uint8Array | HexzError> {
     const { crew, dictionaries, plan, signal } = this.#parts;
     try {
-      const { ref } = dictionaries.refOf(block)!;
       let known = this.#loaded.get(block.dictionary!);
       if (known !== undefined) return known;
       const bytes = (await runAsync(dictionaries.of(block), signal))!;
       this.#bytes += bytes.length;
       if (this.#bytes > plan.dictionaryBytes) {
-        throw new HexzError("invalid", `the dictionary at ${ref.offset} lies in another one`);
+        throw new HexzError("invalid", `dictionary ${block.dictionary} lies in another one`);
       }
       known = crew.engine.allocate(bytes.length);
       known.set(bytes);

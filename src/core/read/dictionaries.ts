@@ -9,11 +9,11 @@ import type { DictionaryRef } from "../format/root.ts";
 import { Cache } from "./cache.ts";
 import type { Io } from "./io.ts";
 import { type PageContext, readPage } from "./pages.ts";
-import type { Stores } from "./parts.ts";
+import type { DictionaryOf, Stores } from "./parts.ts";
 
 const CACHE_BYTES = 32 * 1024 * 1024;
 
-export class Dictionaries {
+export class Dictionaries implements DictionaryOf {
   readonly #context: PageContext;
   readonly #refs: readonly DictionaryRef[];
   readonly #stores: Stores;
@@ -26,7 +26,7 @@ export class Dictionaries {
   }
 
   /** Where the dictionary of a block is. @throws HexzError `invalid` when that is not where the block is */
-  refOf(block: BlockRef): DictionaryRef | undefined {
+  #refOf(block: BlockRef): DictionaryRef | undefined {
     if (block.dictionary === undefined) return undefined;
     const ref = this.#refs[block.dictionary]!;
     if (ref.archive === block.archive) return ref;
@@ -49,7 +49,7 @@ export class Dictionaries {
 
   /** The dictionary of a block, the same object as long as it is kept; undefined when the block needs none. */
   *of(block: BlockRef): Io<Uint8Array | undefined> {
-    const found = this.refOf(block);
+    const found = this.#refOf(block);
     if (found === undefined) return undefined;
     const number = block.dictionary!;
     const known = this.#loaded.get(number);

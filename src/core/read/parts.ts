@@ -31,11 +31,18 @@ export interface BlockStore {
   readonly source: RangeSource;
   readonly root: Root;
   /**
-   * Makes the plain block out of a stored one, where that takes more than its codec.
-   * @param plain as long as the plain block
+   * Opens a block that is encrypted; absent where blocks are not.
    * @throws HexzError `damaged`, `password_missing`, `password_wrong`
    */
-  decode?(block: BlockRef, stored: Uint8Array, plain: Uint8Array): Io<void>;
+  open?(block: BlockRef, stored: Uint8Array): Io<Uint8Array>;
+}
+
+/** The dictionaries of blocks. */
+export interface DictionaryOf {
+  /** The dictionary of a block, the same object as long as it is kept; undefined when the block needs none. */
+  of(block: BlockRef): Io<Uint8Array | undefined>;
+  /** Bytes of all dictionaries together, at most. */
+  mostBytes(): number;
 }
 
 export interface Stores {

@@ -4,13 +4,13 @@ import { equalBytes } from "../bytes.ts";
 import type { CodecId } from "../engine.ts";
 import { HexzError } from "../errors.ts";
 import { type BlockRef, blockKey } from "../format/index-page.ts";
+import { codedPart } from "../format/v1/stored-block.ts";
 import { mergeRanges } from "../source/merge.ts";
 import { Cache } from "./cache.ts";
-import type { Dictionaries } from "./dictionaries.ts";
 import type { Io } from "./io.ts";
 import { type ChunkPiece, locate, type Plan, sameChunk } from "./locate.ts";
 import type { PageContext } from "./pages.ts";
-import type { BlockStore, Index, Stores } from "./parts.ts";
+import type { BlockStore, DictionaryOf, Index, Stores } from "./parts.ts";
 
 /** Requests merged over gaps grow no longer than this. */
 const LONGEST_REQUEST = 8 * 1024 * 1024;
@@ -79,7 +79,7 @@ export class RandomReader {
   readonly #context: PageContext;
   readonly #index: Index;
   readonly #stores: Stores;
-  readonly #dictionaries: Dictionaries;
+  readonly #dictionaries: DictionaryOf;
   readonly #options: RandomOptions;
   readonly #blocks: Cache<number | string, PlainBlock>;
   readonly #spare: Uint8Array[] = [];
@@ -87,7 +87,7 @@ export class RandomReader {
 
   constructor(
     context: PageContext,
-    parts: { index: Index; stores: Stores; dictionaries: Dictionaries },
+    parts: { index: Index; stores: Stores; dictionaries: DictionaryOf },
     options: RandomOptions,
   ) {
     this.#context = context;
@@ -172,19 +172,26 @@ export class RandomReader {
       const from = block.offset - ranges[at]!.start;
       const stored = fetched[at]!.subarray(from, from + block.storedLength);
       const dictionary = dictionaries[number];
-      const plain =
-        store.decode === undefined
-          ? this.#decode(source.name, { block, stored, dictionary }, lengthFor(pieces))
-          : yield* this.#decodeBy(store, block, stored);
+      const opened = store.open === undefined ? stored : yield* store.open(block, stored);
+      if (opened === stored) this.#checkSeal(source.name, block, stored);
+      const coded = codedPart(block, opened);
+      const plain = this.#decode(source.name, { block, coded, dictionary }, lengthFor(pieces));
       this.#slice(source.name, plain, pieces, out, base);
       this.#blocks.set(blockKey(block), plain, plain.bytes.length);
     }
   }
 
+  /** Checksums are for blocks that have no digest: the digest says more, and it is that of what was packed. */
+  #checkSeal(name: string, block: BlockRef, stored: Uint8Array): void {
+    const { seal } = block;
+    if (seal === undefined || seal.digest !== undefined || !this.#options.verify) return;
+    if (this.#context.engine.crc32(stored) !== seal.checksum) throw damagedBlock(name, block, badChecksum());
+  }
+
   /** @param needed bytes of the block; when nothing is verified, no more are decoded where that is quicker */
   #decode(
     name: string,
-    { block, stored, dictionary }: { block: BlockRef; stored: Uint8Array; dictionary: Uint8Array | undefined },
+    { block, coded, dictionary }: { block: BlockRef; coded: Uint8Array; dictionary: Uint8Array | undefined },
     needed: number,
   ): PlainBlock {
     const { engine } = this.#context;
@@ -193,20 +200,14 @@ export class RandomReader {
     const verified = new Map<number, ChunkPiece>();
     try {
       if (!this.#options.verify && needed < block.plainLength) {
-        const front = engine.decodeFront?.(codec, stored, bytes.subarray(0, needed));
+        const front = engine.decodeFront?.(codec, coded, bytes.subarray(0, needed));
         if (front === true) return { block, bytes, length: needed, verified };
       }
-      engine.decode(codec, stored, bytes.subarray(0, block.plainLength), dictionary);
+      engine.decode(codec, coded, bytes.subarray(0, block.plainLength), dictionary);
     } catch (cause) {
       throw damagedBlock(name, block, cause);
     }
     return { block, bytes, length: block.plainLength, verified };
-  }
-
-  *#decodeBy(store: BlockStore, block: BlockRef, stored: Uint8Array): Io<PlainBlock> {
-    const bytes = this.#buffer(block.plainLength);
-    yield* store.decode!(block, stored, bytes.subarray(0, block.plainLength));
-    return { block, bytes, length: block.plainLength, verified: new Map() };
   }
 
   #buffer(length: number): Uint8Array {
@@ -233,6 +234,8 @@ export class RandomReader {
 function lengthFor(pieces: readonly ChunkPiece[]): number {
   return pieces.reduce((length, piece) => Math.max(length, piece.blockStart + piece.end - piece.start), 0);
 }
+
+export const badChecksum = (): Error => new Error("its checksum does not fit");
 
 export function damagedBlock(name: string, block: BlockRef, cause?: unknown): HexzError {
   const { offset, storedLength } = block;

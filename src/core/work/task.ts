@@ -204,16 +204,17 @@ function runEncodeFormat1({ engine }: Workspace, words: number[]): void {
 }
 
 /** Words of a block to decode, and of a chunk to verify in it. */
-export const DECODE_BLOCK_WORDS = 8;
+export const DECODE_BLOCK_WORDS = 10;
 export const DECODE_CHUNK_WORDS = 10;
 /** Results: in a block's word of `results`, and in the first word of each chunk that has another digest. */
-export const DECODE_RESULT = { good: 0, badBlock: 1, badChunk: 0xffff_ffff } as const;
+export const DECODE_RESULT = { good: 0, badBlock: 1, badChecksum: 2, badChunk: 0xffff_ffff } as const;
 
 export interface DecodeWork {
   readonly blockCount: number;
   /**
    * For each block: codec, address and length stored, address and length plain, number of chunks to verify, address and
-   * length of its dictionary (0: none).
+   * length of its dictionary (0: none), and of format 1 the length that its checksum is of, up to the end of what is
+   * stored (0: none), and the checksum.
    */
   readonly blocks: Uint32Array;
   /** For each chunk, block by block: offset in the block, length, the digest's 8 words. */
@@ -241,7 +242,11 @@ function runDecode({ engine }: Workspace, [blockCount, blocksAt, chunksAt, resul
     let result: number = DECODE_RESULT.good;
     const stored = new Uint8Array(buffer, blocks[at + 1]!, blocks[at + 2]!);
     const dictionary = dictionaryIn(buffer, blocks[at + 6]!, blocks[at + 7]!);
-    if (!decodes(engine, blocks[at]! as CodecId, stored, plain, dictionary)) {
+    const checked = blocks[at + 8]!;
+    const end = stored.byteOffset + stored.length;
+    if (checked > 0 && engine.crc32(new Uint8Array(buffer, end - checked, checked)) !== blocks[at + 9]!) {
+      result = DECODE_RESULT.badChecksum;
+    } else if (!decodes(engine, blocks[at]! as CodecId, stored, plain, dictionary)) {
       result = DECODE_RESULT.badBlock;
     }
     for (let chunk = 0; chunk < blocks[at + 5]!; chunk++, chunkAt += DECODE_CHUNK_WORDS) {

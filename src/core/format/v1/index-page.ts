@@ -151,5 +151,5 @@ function readEntry(reader: ByteReader, hasDigest: boolean): BlockEntry {
 
 function readDigest(reader: ByteReader): Uint8Array | undefined {
   const digest = reader.raw(DIGEST_LENGTH);
-  return digest.every((byte) => byte === 0) ? undefined : digest.slice();
+  return digest[0] === 0 && digest.every((byte) => byte === 0) ? undefined : digest.slice();
 }

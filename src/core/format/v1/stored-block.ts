@@ -1,9 +1,10 @@
 // What surrounds a coded block of format 1 (docs/format-1.md, "Blocks"): LZ4 blocks have their plain length before them,
 // Zstandard blocks nothing.
 
-import { HexzError } from "../../errors.ts";
+import { CODEC } from "../../engine.ts";
+import type { BlockRef } from "../index-page.ts";
 
-export const LZ4_PREFIX_LENGTH = 4;
+const LZ4_PREFIX_LENGTH = 4;
 
 /** @param coded a raw LZ4 block or a Zstandard frame @returns what is stored, before encryption */
 export function encodeStoredBlock(compression: "lz4" | "zstd", coded: Uint8Array, plainLength: number): Uint8Array {
@@ -15,15 +16,10 @@ export function encodeStoredBlock(compression: "lz4" | "zstd", coded: Uint8Array
 }
 
 /**
- * @param stored decrypted
- * @returns the coded block, a view. The length before it is not compared: the original does not look at it, and the
- * block must give the length that the index says anyway.
- * @throws HexzError `damaged`
+ * The coded block in one that is stored, and decrypted; a view. The length before an LZ4 block is not compared: the
+ * original does not look at it, and the block must give the length that the index says anyway. Blocks of format 2,
+ * which have no seal, are stored as they are coded.
  */
-export function decodeStoredBlock(compression: "lz4" | "zstd", stored: Uint8Array): Uint8Array {
-  if (compression === "zstd") return stored;
-  if (stored.length < LZ4_PREFIX_LENGTH) {
-    throw new HexzError("damaged", `an LZ4 block of ${stored.length} bytes is too short`);
-  }
-  return stored.subarray(LZ4_PREFIX_LENGTH);
+export function codedPart({ codec, seal }: BlockRef, stored: Uint8Array): Uint8Array {
+  return seal !== undefined && codec === CODEC.lz4 ? stored.subarray(LZ4_PREFIX_LENGTH) : stored;
 }

@@ -5,12 +5,12 @@ import type { AskSecrets, Secrets } from "../../crypto/secrets.ts";
 import { HexzError } from "../../errors.ts";
 import type { Root } from "../../format/root.ts";
 import { decodeMetadata, type Manifest } from "../../format/v1/manifest.ts";
-import { Dictionaries } from "../dictionaries.ts";
 import type { Io } from "../io.ts";
 import type { PageContext } from "../pages.ts";
 import { RandomReader } from "../random.ts";
 import type { FindParent } from "../stores.ts";
 import { Deltas, manifestOf, readMetadataIo } from "./deltas.ts";
+import { Dictionaries1 } from "./dictionaries.ts";
 import { Index1 } from "./index.ts";
 import { Lineage, type Member1 } from "./lineage.ts";
 import type { Opened1 } from "./open.ts";
@@ -38,6 +38,7 @@ export interface Format1 {
   readonly index: Index1;
   readonly tree: Tree1;
   readonly stores: Stores1;
+  readonly dictionaries: Dictionaries1;
   /** The manifest, if the metadata holds one. */
   readonly manifest: Manifest | undefined;
   /** The metadata as it is stored. */
@@ -51,7 +52,7 @@ export function* openParts(opened: Opened1, options: Format1Options): Io<Format1
   const { context, findParent } = options;
   const lineage = new Lineage(opened, context.digestOf, findParent);
   const stores = new Stores1({ ...options, lineage });
-  const dictionaries = new Dictionaries(context, [], stores);
+  const dictionaries = new Dictionaries1(lineage);
   const readers = new Map<number, RandomReader>();
   const readerOf = (member: Member1): RandomReader => {
     let reader = readers.get(member.number);
@@ -79,6 +80,7 @@ export function* openParts(opened: Opened1, options: Format1Options): Io<Format1
     index: new Index1(lineage.members[0]!, references),
     tree,
     stores,
+    dictionaries,
     manifest,
     metadataBytes: metadata instanceof HexzError ? undefined : metadata,
     problem: found instanceof HexzError ? found : undefined,

@@ -1,5 +1,5 @@
-// Reading much of an archive of format 1. Where blocks are plain, all threads decode them as those of format 2. Where it
-// takes a key, a dictionary or a parent to read them: ranges in their order, a piece at a time on one thread.
+// Reading much of an archive of format 1. All threads decode its blocks as those of format 2, where the header says how
+// long they are at most. Where it does not, or says too much: ranges in their order, a piece at a time on one thread.
 
 import { HexzError } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
@@ -8,6 +8,8 @@ import type { Part, Range } from "../bulk.ts";
 import type { Io } from "../io.ts";
 import { type Piece, piecesOf } from "../locate.ts";
 import type { Format1 } from "./archive.ts";
+import type { Member1 } from "./lineage.ts";
+import { STREAMS } from "./pages.ts";
 
 /** Bytes that are read at once. */
 const PIECE = 1024 * 1024;
@@ -16,18 +18,24 @@ const PIECE = 1024 * 1024;
 const COMMON_BLOCK = 1024 * 1024;
 /** Pages that are looked at to learn how long blocks are, where the header does not say. */
 const MOST_PAGES = 256;
+/** Dictionaries of archive and parents that the threads' memory has room for. */
+const DICTIONARY_BYTES = 64 * 1024 * 1024;
 
-/** Whether nothing but its codec is needed to decode any block. */
-export function* hasPlainBlocks({ opened, lineage }: Format1): Io<boolean> {
+/** Whether blocks, of parents too, are as long at most as can be planned for. */
+export function* suitsBulk({ lineage, dictionaries }: Format1): Io<boolean> {
+  yield* lineage.ancestors();
+  for (const member of lineage.members) if (!(yield* hasCommonBlocks(member))) return false;
+  return dictionaries.mostBytes() <= DICTIONARY_BYTES;
+}
+
+function* hasCommonBlocks({ opened, pages }: Member1): Io<boolean> {
   const { header, master } = opened;
-  const { encryption, dictionary, parentPaths, variableBlocks, cdc } = header;
-  if (encryption !== undefined || dictionary !== undefined || parentPaths.length > 0) return false;
+  const { variableBlocks, cdc } = header;
   // Memory is planned for what the header says, and it says what it likes.
   if (Math.max(header.blockSize, cdc?.max ?? 0) > LIMITS.blockSizeMax) return false;
   if (!variableBlocks || cdc !== undefined) return true;
   if (master.main.pages.length + master.auxiliary.pages.length > MOST_PAGES) return false;
-  const { pages } = lineage.members[0]!;
-  for (const stream of ["main", "auxiliary"] as const) {
+  for (const stream of STREAMS) {
     for (let number = 0; number < pages.count(stream); number++) {
       const { entries } = yield* pages.page(stream, number);
       if (entries.some(({ kind, plainLength }) => kind === "data" && plainLength > COMMON_BLOCK)) return false;

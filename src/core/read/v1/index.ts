@@ -7,12 +7,14 @@ import { type BlockRef, blockKey, type IndexLeaf } from "../../format/index-page
 import { Cache } from "../cache.ts";
 import type { Io } from "../io.ts";
 import type { FoundLeaf, Index } from "../parts.ts";
+import { sameBlock } from "../random.ts";
 import type { Member1 } from "./lineage.ts";
 import type { Page, StreamName } from "./pages.ts";
 import { blockOf, type References, type Stretch } from "./references.ts";
 
-/** Leaves that are kept, in chunks. */
+/** Leaves that are kept, in chunks; a leaf weighs as much as some chunks besides its own. */
 const CACHE_CHUNKS = 64 * 4096;
+const LEAF_CHUNKS = 16;
 
 /** Where a stream lies in the address space. */
 interface Extent {
@@ -48,15 +50,21 @@ export class Index1 implements Index {
     const { pages } = this.#member;
     const number = pages.numberAt(stream, address - base);
     const { start, next } = number < 0 ? { start: 0, next: undefined } : pages.span(stream, number);
+    const known = covering(this.#leaves.get(base + start) ?? [], address);
+    if (known !== undefined) return known;
     const end = Math.min(extent.end - base, next ?? Number.POSITIVE_INFINITY);
     try {
-      if (number < 0) return covering(yield* this.#tail(extent, 0, address), address);
-      const page = yield* pages.page(stream, number);
-      const backed = page.starts.at(-1)!;
-      if (address - base >= backed) return covering(yield* this.#tail(extent, backed, address), address);
-      const leaves = this.#leaves.get(base + start) ?? (yield* this.#leavesOf(extent, page));
-      this.#leaves.set(base + start, leaves, page.entries.length);
-      return covering(leaves, address);
+      if (number < 0) return covering(yield* this.#tail(extent, 0, address), address)!;
+      const run = yield* pages.inOrder(stream, number);
+      const backed = run[0]!.starts.at(-1)!;
+      if (address - base >= backed) return covering(yield* this.#tail(extent, backed, address), address)!;
+      // What references lead to may be broken, and is the trouble of one page only.
+      const alone = run.findIndex(({ entries }) => entries.some(({ kind }) => kind === "reference"));
+      const together = alone < 0 ? run : run.slice(0, Math.max(1, alone));
+      const leaves = yield* this.#leavesOf(extent, together);
+      const chunks = together.reduce((sum, { entries }) => sum + entries.length, LEAF_CHUNKS);
+      this.#leaves.set(base + start, leaves, chunks);
+      return covering(leaves, address)!;
     } catch (error) {
       if (error instanceof HexzError && error.code !== "io" && error.code !== "interrupted")
         return { error, start: base + start, end: base + end };
@@ -64,17 +72,19 @@ export class Index1 implements Index {
     }
   }
 
-  /** What a page describes: one leaf, or several where parts between them cannot be had. */
-  *#leavesOf({ stream, start: base, end }: Extent, page: Page): Io<FoundLeaf[]> {
-    const builder = new LeafBuilder(base + page.starts[0]!, end);
-    for (const [number, entry] of page.entries.entries()) {
-      const { plainLength } = entry;
-      if (entry.kind === "zeros") builder.add({ length: plainLength, zeros: true });
-      else if (entry.kind === "data") {
-        builder.add({ length: plainLength, block: blockOf(this.#member, page, number), offset: 0 });
-      } else {
-        const at = page.starts[number]!;
-        for (const stretch of yield* this.#references.resolve(this.#member, stream, at, entry)) builder.add(stretch);
+  /** What pages describe that follow each other: one leaf, or several where parts between them cannot be had. */
+  *#leavesOf({ stream, start: base, end }: Extent, pages: readonly Page[]): Io<FoundLeaf[]> {
+    const builder = new LeafBuilder(base + pages[0]!.starts[0]!, end);
+    for (const page of pages) {
+      for (const [number, entry] of page.entries.entries()) {
+        const { plainLength } = entry;
+        if (entry.kind === "zeros") builder.add({ length: plainLength, zeros: true });
+        else if (entry.kind === "data") {
+          builder.add({ length: plainLength, block: blockOf(this.#member, page, number), offset: 0 });
+        } else {
+          const at = page.starts[number]!;
+          for (const stretch of yield* this.#references.resolve(this.#member, stream, at, entry)) builder.add(stretch);
+        }
       }
     }
     return builder.finish();
@@ -91,8 +101,8 @@ export class Index1 implements Index {
   }
 }
 
-function covering(leaves: readonly FoundLeaf[], address: number): FoundLeaf {
-  return leaves.find(({ start, end }) => start <= address && address < end)!;
+function covering(leaves: readonly FoundLeaf[], address: number): FoundLeaf | undefined {
+  return leaves.find(({ start, end }) => start <= address && address < end);
 }
 
 interface Chunk {
@@ -110,7 +120,7 @@ class LeafBuilder {
   #address: number;
   #chunks: Chunk[] = [];
   #blocks: BlockRef[] = [];
-  readonly #numbers = new Map<string, number>();
+  readonly #numbers = new Map<number | string, number>();
 
   /** @param limit where the stream ends: blocks may hold more */
   constructor(first: number, limit: number) {
@@ -136,10 +146,9 @@ class LeafBuilder {
   }
 
   #number(block: BlockRef): number {
-    const { storedLength, plainLength, seal } = block;
-    const key = [blockKey(block), storedLength, plainLength, seal?.checksum, seal?.number].join(" ");
+    const key = blockKey(block);
     const known = this.#numbers.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined && sameBlock(this.#blocks[known]!, block)) return known;
     this.#numbers.set(key, this.#blocks.length);
     return this.#blocks.push(block) - 1;
   }

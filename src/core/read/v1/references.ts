@@ -41,7 +41,8 @@ export function blockOf(member: Member1, page: Page, number: number): BlockRef {
   const { header } = member.opened;
   return {
     archive: member.number,
-    dictionary: undefined,
+    // One of no bytes is none.
+    dictionary: header.compression === "zstd" && header.dictionary?.length ? member.number : undefined,
     codec: header.compression === "lz4" ? 1 : 2,
     offset,
     storedLength,

@@ -1,24 +1,19 @@
-// The archives that blocks of format 1 are read from, and how a stored block becomes a plain one (docs/format-1.md,
-// "Blocks" and "Encryption").
+// The archives that blocks of format 1 are read from, and how their encrypted blocks are opened (docs/format-1.md,
+// "Encryption").
 
 import type { AesGcm, AesGcmSync, Ciphers } from "../../crypto/ciphers.ts";
 import type { AskSecrets, Secrets } from "../../crypto/secrets.ts";
-import type { CodecId } from "../../engine.ts";
 import { HexzError } from "../../errors.ts";
 import type { BlockRef } from "../../format/index-page.ts";
 import type { Root } from "../../format/root.ts";
 import { checkIterations, nonceOf, TAG_LENGTH } from "../../format/v1/encryption.ts";
 import type { KeyParameters } from "../../format/v1/header.ts";
-import { decodeStoredBlock } from "../../format/v1/stored-block.ts";
-import { LIMITS } from "../../limits.ts";
 import type { RangeSource } from "../../source/source.ts";
-import { createZstd, type Zstd } from "../../zstd.ts";
 import type { Io } from "../io.ts";
 import type { PageContext } from "../pages.ts";
 import type { BlockStore, Stores } from "../parts.ts";
-import { damagedBlock } from "../random.ts";
+import { badChecksum, damagedBlock } from "../random.ts";
 import type { Lineage, Member1 } from "./lineage.ts";
-import { readSectionIo } from "./open.ts";
 import { rootOf } from "./root.ts";
 
 const NOTHING = new Uint8Array(0);
@@ -43,7 +38,7 @@ export class Stores1 implements Stores {
     this.#parts = parts;
   }
 
-  /** Asks for what opens the archive, where it is encrypted, and loads what its blocks need. */
+  /** Asks for what opens the archive, where it is encrypted. */
   async prepare(): Promise<void> {
     await this.known(0).prepare();
   }
@@ -80,7 +75,7 @@ export class Stores1 implements Stores {
   }
 }
 
-/** One archive: decodes its blocks. */
+/** One archive. */
 class Store1 implements BlockStore {
   readonly source: RangeSource;
   readonly root: Root;
@@ -89,20 +84,19 @@ class Store1 implements BlockStore {
   #keys: readonly Key[] | undefined;
   /** A key has opened a block: what it does not open now is damaged. */
   #proven = false;
-  #zstd: Zstd | undefined;
-  #dictionary: Uint8Array | undefined;
+  readonly open?: (block: BlockRef, stored: Uint8Array) => Io<Uint8Array>;
 
   constructor(member: Member1, parts: StoreParts) {
     this.#member = member;
     this.#parts = parts;
     this.source = member.opened.source;
     this.root = rootOf(member.opened);
+    if (member.opened.header.encryption !== undefined) this.open = (block, stored) => this.#open(block, stored);
   }
 
   async prepare(): Promise<void> {
-    const { encryption, dictionary } = this.#member.opened.header;
+    const { encryption } = this.#member.opened.header;
     if (encryption !== undefined) this.#keys ??= await this.#deriveKeys(encryption);
-    if (dictionary !== undefined) this.#zstd ??= await createZstd();
   }
 
   async #deriveKeys(parameters: KeyParameters): Promise<readonly Key[]> {
@@ -120,43 +114,13 @@ class Store1 implements BlockStore {
     return keys;
   }
 
-  *decode(block: BlockRef, stored: Uint8Array, plain: Uint8Array): Io<void> {
-    const { header } = this.#member.opened;
-    const { name } = this.source;
-    const { engine } = this.#parts.context;
-    if (block.seal === undefined || engine.crc32(stored) !== block.seal.checksum) {
-      throw damagedBlock(name, block, new Error("its checksum does not fit"));
-    }
-    if (header.encryption !== undefined || header.dictionary !== undefined) yield* this.#prepared();
-    const open = header.encryption === undefined ? stored : yield* this.#open(block, stored);
-    try {
-      const coded = decodeStoredBlock(header.compression, open);
-      if (header.compression === "zstd" && header.dictionary !== undefined) {
-        this.#dictionary ??= yield* readSectionIo(
-          this.source,
-          header.dictionary,
-          "the dictionary",
-          LIMITS.format1.dictionary,
-        );
-        this.#zstd!.decode(coded, plain, this.#dictionary);
-      } else engine.decode(block.codec as CodecId, coded, plain);
-    } catch (cause) {
-      if (cause instanceof HexzError && cause.code !== "damaged") throw cause;
-      throw damagedBlock(name, block, cause);
-    }
-  }
-
-  /** Waits for what `prepare` does, where nobody has called it: of a parent, that is when its first block is read. */
-  *#prepared(): Io<void> {
-    const { encryption, dictionary } = this.#member.opened.header;
-    const ready =
-      (encryption === undefined || this.#keys !== undefined) && (dictionary === undefined || this.#zstd !== undefined);
-    if (ready) return;
-    yield* waiting(this.source.name, () => this.prepare());
-  }
-
   *#open(block: BlockRef, sealed: Uint8Array): Io<Uint8Array> {
     const { name } = this.source;
+    const { engine } = this.#parts.context;
+    // What the checksum does not tell is told by the key: that one is wrong, where these are the bytes that were written.
+    if (engine.crc32(sealed) !== block.seal!.checksum) throw damagedBlock(name, block, badChecksum());
+    // Of a parent, keys are made when its first block is read.
+    if (this.#keys === undefined) yield* waiting(name, () => this.prepare());
     const keys = this.#keys!;
     if (keys.length === 0) {
       throw new HexzError("password_missing", `${name} is encrypted, and no password was given`, {

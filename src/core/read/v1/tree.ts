@@ -3,7 +3,14 @@
 
 import { HexzError } from "../../errors.ts";
 import type { Entry } from "../../format/entry.ts";
-import { type ByteString, byteStringFromText, comparePaths, displayName, nameProblem } from "../../format/path.ts";
+import {
+  type ByteString,
+  byteStringFromText,
+  comparePaths,
+  displayName,
+  nameProblem,
+  splitPath,
+} from "../../format/path.ts";
 import type { Manifest, Member } from "../../format/v1/manifest.ts";
 import { LIMITS } from "../../limits.ts";
 import type { Io } from "../io.ts";
@@ -26,6 +33,8 @@ export class Tree1 implements Tree {
   readonly #entries = new Map<ByteString, Entry>();
   readonly #views = new Map<ByteString, ContentView>();
   #problem: HexzError | undefined;
+  /** What was added last with all that is above it. */
+  #directory: ByteString | undefined;
   #sorted: readonly Entry[] | undefined;
 
   /** @param manifest or why there is none that could be used */
@@ -57,13 +66,15 @@ export class Tree1 implements Tree {
       this.#problem ??= new HexzError("limit_exceeded", `${name} lists a path of ${path.length} bytes`);
       return;
     }
-    const components = path.split("/");
-    // Names that are no paths are refused where they are used; there is nothing above them.
-    if (components.every((component) => nameProblem(component) === undefined)) this.#addAbove(components);
+    const { directory } = splitPath(path);
+    if (directory !== this.#directory) this.#addAbove(path);
     this.#entries.set(path, this.#entryOf(path, member));
   }
-
-  #addAbove(components: readonly string[]): void {
+  #addAbove(path: ByteString): void {
+    const components = path.split("/");
+    // Names that are no paths are refused where they are used; there is nothing above them.
+    if (components.some((component) => nameProblem(component) !== undefined)) return;
+    this.#directory = splitPath(path).directory;
     for (let count = 0; count < components.length; count++) {
       const path = components.slice(0, count).join("/") as ByteString;
       const before = this.#entries.get(path);
