@@ -18,7 +18,8 @@ import type { Signature } from "../format/signatures.ts";
 import type { RangeSource } from "../source/source.ts";
 import type { Crew } from "../work/crew.ts";
 import { ArchiveFile } from "./archive-file.ts";
-import { BulkReader, bulkPlan, type Part, type Range } from "./bulk.ts";
+import { BulkReader, type Part, type Range } from "./bulk.ts";
+import { bulkPlan } from "./bulk-plan.ts";
 import { Dictionaries } from "./dictionaries.ts";
 import type { Envelope, Unlocking } from "./envelope.ts";
 import { IndexReader } from "./index-reader.ts";
@@ -123,10 +124,7 @@ export class Archive {
       this.dictionaries = new Dictionaries(context, root.dictionaries, this.stores);
     } else {
       this.format1 = opened;
-      this.index = opened.index;
-      this.tree = opened.tree;
-      this.stores = opened.stores;
-      this.dictionaries = opened.dictionaries;
+      ({ index: this.index, tree: this.tree, stores: this.stores, dictionaries: this.dictionaries } = opened);
     }
     this.random = new RandomReader(context, this, { cacheBytes, verify });
     this.#machinery = machinery;

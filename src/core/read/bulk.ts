@@ -5,9 +5,7 @@ import { digestWith } from "../digest.ts";
 import type { Engine } from "../engine.ts";
 import { HexzError } from "../errors.ts";
 import { type BlockRef, blockKey, type IndexLeaf } from "../format/index-page.ts";
-import type { Coding } from "../format/root.ts";
 import { codedPart } from "../format/v1/stored-block.ts";
-import { LIMITS } from "../limits.ts";
 import { type ByteRange, mergeRanges } from "../source/merge.ts";
 import type { RangeSource } from "../source/source.ts";
 import type { Crew } from "../work/crew.ts";
@@ -19,19 +17,13 @@ import {
   setDecodeTask,
   type Task,
 } from "../work/task.ts";
+import { type BulkPlan, SLOT_BLOCKS, SLOT_CHUNKS, SLOT_PIECES } from "./bulk-plan.ts";
 import { CrewDictionaries } from "./crew-dictionaries.ts";
 import { runEagerly } from "./io.ts";
 import { type ChunkPiece, type Piece, piecesOf, sameChunk } from "./locate.ts";
 import type { BlockStore, DictionaryOf, Index, Stores } from "./parts.ts";
 import { ambiguousBlock, badChecksum, checkBlockPlace, damagedBlock, damagedChunk, sameBlock } from "./random.ts";
 
-const MIB = 1024 * 1024;
-/** Memory that slots should stay within; with the largest blocks there are fewer of them. */
-const SLOTS_BYTES = 96 * MIB;
-/** Blocks, chunks and pieces of one slot, at most. */
-const SLOT_BLOCKS = 4096;
-const SLOT_CHUNKS = 8192;
-const SLOT_PIECES = 16_384;
 /** Bytes between blocks that are read along: a page of the index of format 1, as a rule. */
 const GAP = 4096;
 /** Milliseconds of work after which the event loop gets a turn, for signals and progress. */
@@ -112,34 +104,6 @@ function allocateSlot<R extends Range>(engine: Engine, length: number): Slot<R> 
     chunkCount: 0,
     parts: [],
   };
-}
-
-/** How long slots are, how many there are, and the memory that they take. */
-export interface BulkPlan {
-  readonly length: number;
-  readonly count: number;
-  readonly heapBytes: number;
-  /** Of it, for dictionaries. */
-  readonly dictionaryBytes: number;
-}
-
-/** What an allocation may take beyond its length. */
-const ALIGNMENT = 192;
-
-/**
- * @param codings of the archives whose blocks will be read
- * @param dictionaryBytes of all dictionaries that they may need
- */
-export function bulkPlan(codings: readonly Coding[], threads: number, dictionaryBytes: number): BulkPlan {
-  const longest = Math.max(MIB, ...codings.flatMap(({ blockSize, sizes }) => [blockSize, sizes.max]));
-  // Blocks of format 1 are coded even where that makes them longer.
-  const length = longest + (longest >> 6) + 1024;
-  const affordable = Math.floor(SLOTS_BYTES / (2 * length));
-  const count = threads === 1 ? 1 : Math.max(threads + 1, Math.min(threads + 6, affordable));
-  const words = SLOT_BLOCKS * (DECODE_BLOCK_WORDS + 1) + SLOT_CHUNKS * DECODE_CHUNK_WORDS;
-  const slots = count * (2 * length + 4 * words + 1024);
-  const heapBytes = slots + dictionaryBytes + (dictionaryBytes === 0 ? 0 : LIMITS.dictionaries * ALIGNMENT);
-  return { length, count, heapBytes, dictionaryBytes };
 }
 
 const lengthOf = (runs: readonly ByteRange[]) => runs.reduce((sum, { start, end }) => sum + end - start, 0);

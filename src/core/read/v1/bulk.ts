@@ -25,7 +25,8 @@ const DICTIONARY_BYTES = 64 * 1024 * 1024;
 export function* suitsBulk({ lineage, dictionaries }: Format1): Io<boolean> {
   yield* lineage.ancestors();
   for (const member of lineage.members) if (!(yield* hasCommonBlocks(member))) return false;
-  return dictionaries.mostBytes() <= DICTIONARY_BYTES;
+  const count = lineage.members.filter(({ opened }) => opened.header.dictionary !== undefined).length;
+  return count <= LIMITS.dictionaries && dictionaries.mostBytes() <= DICTIONARY_BYTES;
 }
 
 function* hasCommonBlocks({ opened, pages }: Member1): Io<boolean> {
