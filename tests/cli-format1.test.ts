@@ -5,8 +5,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { createMemorySource, HexzError, openArchive, verifyArchive } from "../src/core/index.ts";
 import { hexz, hexzJson } from "./support/cli.ts";
-import { craftedArchives, FORMAT1, keptArchives } from "./support/format1.ts";
+import { craftedArchives, FORMAT1, keptArchives, openFormat1 } from "./support/format1.ts";
 import { run, temporaryDirectory } from "./support/trees.ts";
 
 const kept = (name: string) => fileURLToPath(new URL(`archives/${name}.hxz`, FORMAT1));
@@ -114,27 +115,80 @@ test("--base of format 1 is refused with what to do instead", () => {
   expect(existsSync(join(root, "f.hxz"))).toBe(false);
 });
 
-test("verify: the signature of the index, with what it does not cover", () => {
-  const root = temporaryDirectory();
+describe("verify says what a signature covers, and proves no more than that", () => {
   const key = fileURLToPath(new URL("archives/test-public.key", FORMAT1));
-  const good = hexzJson(["verify", key, kept("055-signed")]);
-  expect([good.code, good.document.ok, good.document.signatures.length]).toEqual([0, true, 1]);
-  expect(good.document.warnings[0].code).toBe("untrusted");
-  const changed = readFileSync(kept("055-signed"));
-  changed[known("055-signed").index_offset + 40]! ^= 1;
-  writeFileSync(join(root, "changed.hxz"), changed);
-  writeFileSync(join(root, "other.key"), new Uint8Array(32).fill(7));
-  expect(hexzJson(["verify", key, "changed.hxz"], { cwd: root }).document.ok).toBe(false);
-  expect(hexz(["verify", "other.key", kept("055-signed")], { cwd: root }).code).toBe(1);
-  expect(hexz(["verify", key, kept("055-base")]).code).toBe(1);
-  const forged = hexz([
-    "verify",
-    fileURLToPath(new URL("crafted/test-public.key", FORMAT1)),
-    crafted("signed-forged-page"),
-  ]);
-  expect([forged.code, forged.stderr]).toEqual([0, expect.stringContaining("no block")]);
-  const required = hexz(["cat", kept("055-signed"), "disk", "--require-signed-by", key]);
-  expect([required.code, required.bytes.length]).toEqual([1, 0]);
+  const craftedKey = fileURLToPath(new URL("crafted/test-public.key", FORMAT1));
+
+  test("a right signature is no proof of the contents: exit code 1; with --quick of what it covers: 0", () => {
+    for (const name of ["055-signed", "082-signed-directory"]) {
+      const whole = hexzJson(["verify", key, kept(name)]);
+      expect([whole.code, whole.document.ok, whole.document.signatures.length]).toEqual([1, false, 1]);
+      expect(whole.document.checked_bytes).toBe(known(name).streams.main.size);
+      expect(whole.document.problems).toEqual([
+        expect.objectContaining({ code: "untrusted", message: expect.stringContaining("no block, no page") }),
+      ]);
+      const quick = hexzJson(["verify", "--quick", key, kept(name)]);
+      expect([quick.code, quick.document.ok, quick.document.problems]).toEqual([0, true, []]);
+      expect(quick.document.warnings).toEqual(whole.document.problems);
+    }
+    expect(hexz(["verify", key, kept("055-signed")]).stderr).toContain("master index and the metadata");
+    const quick = hexz(["verify", "--quick", key, kept("055-signed")]);
+    expect(quick.stdout).toContain("nothing else was proven");
+    expect(quick.stderr).toContain("no block, no page");
+  });
+
+  test("a page that was exchanged does not get through; nor anything that is required to be signed", () => {
+    const forged = hexzJson(["verify", craftedKey, crafted("signed-forged-page")]);
+    expect([forged.code, forged.document.ok]).toEqual([1, false]);
+    const required = hexz(["cat", kept("055-signed"), "disk", "--require-signed-by", key]);
+    expect([required.code, required.bytes.length]).toEqual([1, 0]);
+  });
+
+  test("every byte of the file altered: of none says verify that it is good, and --quick finds those that are covered", async () => {
+    const archive = readFileSync(crafted("signed"));
+    const { indexOffset, signature } = (await openFormat1("crafted", "signed.hxz")).format1!.opened.header;
+    const keys = [new Uint8Array(readFileSync(craftedKey))];
+    const whole = await openFormat1("crafted", "signed.hxz");
+    expect((await verifyArchive(whole, { keys, quick: true })).ok).toBe(true);
+    const step = 7;
+    for (let at = 0; at < archive.length; at += at < indexOffset && at > 64 ? step : 1) {
+      const altered = new Uint8Array(archive);
+      altered[at]! ^= 0x20;
+      const code = async (quick: boolean) => {
+        try {
+          const opened = await openArchive(createMemorySource(altered, "altered"), {});
+          const { ok } = await verifyArchive(opened, { keys, quick });
+          return ok;
+        } catch (error) {
+          expect(error).toBeInstanceOf(HexzError);
+          return false;
+        }
+      };
+      expect(await code(false), `byte ${at}`).toBe(false);
+      if (at >= indexOffset && at < signature!.offset + signature!.length) {
+        expect(await code(true), `byte ${at}, quick`).toBe(false);
+      }
+    }
+  });
+
+  test("other keys, other bytes of the master index, none", () => {
+    const root = temporaryDirectory();
+    const changed = readFileSync(kept("055-signed"));
+    changed[known("055-signed").index_offset + 40]! ^= 1;
+    writeFileSync(join(root, "changed.hxz"), changed);
+    writeFileSync(join(root, "other.key"), new Uint8Array(32).fill(7));
+    for (const args of [
+      [key, "changed.hxz"],
+      ["other.key", kept("055-signed")],
+      [key, kept("055-base")],
+      [kept("055-signed")],
+    ]) {
+      for (const quick of [[], ["--quick"]]) {
+        const { code, document } = hexzJson(["verify", ...quick, ...args], { cwd: root });
+        expect([code, document.ok, document.signatures], args.join(" ")).toEqual([1, false, []]);
+      }
+    }
+  });
 });
 
 test("diff compares by digests where there are any, and says where it cannot", () => {

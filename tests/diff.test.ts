@@ -16,7 +16,7 @@ import {
 } from "../src/core/index.ts";
 import { findAmong, type Plan, packPlan } from "./support/archives.ts";
 import { randomBytes, randomFrom, SEED, text } from "./support/random.ts";
-import { bytesInUse, SIMULATED_CHUNK, simulatedLeaves } from "./support/simulated-index.ts";
+import { bytesInUse, SIMULATED_CHUNK, simulatedFound } from "./support/simulated-index.ts";
 import { entryOf } from "./support/trees.ts";
 
 const SMALL = { minChunk: 256, avgChunk: 1024, maxChunk: 4096, blockSize: 16_384 };
@@ -322,13 +322,14 @@ describe("what it costs", () => {
     const simulated = (from: number) => ({
       root: { ...empty, addressSpace: count * SIMULATED_CHUNK, counts },
       source: { name: "huge.hxz", size: count * SIMULATED_CHUNK, read: () => Promise.reject() },
-      leaves: () => simulatedLeaves(count, from),
+      foundLeaves: () => simulatedFound(count, from),
       format1: undefined,
       context,
     });
+    const noLoss = () => expect.unreachable();
     const before = await bytesInUse();
     const numbers = new ChunkNumbers();
-    const runs = [await numbers.load(simulated(0), "a"), await numbers.load(simulated(count / 3), "b")];
+    const runs = [await numbers.load(simulated(0), "a", noLoss), await numbers.load(simulated(count / 3), "b", noLoss)];
     const bytes = (await bytesInUse()) - before;
     expect(numbers.tallies.shared.chunks).toBe((count * 2) / 3);
     expect(bytes).toBeLessThanOrEqual(((count * 4) / 3) * 50 + 2 * count * 12);

@@ -2,7 +2,7 @@
 // the same name. They are found by what they store, or it is an error; never other bytes.
 
 import { createHash } from "node:crypto";
-import { copyFileSync, existsSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
@@ -154,6 +154,69 @@ test("the error names what was looked for, where, and how many other archives we
   // What it stores itself does not help, and nothing is written.
   expect(hexz(["cat", "082-thin-moved.hxz", "disk"], { cwd: here })).toMatchObject({ code: 3 });
   expect(existsSync(join(here, "out"))).toBe(false);
+});
+
+describe("diff goes on where a parent is missing", () => {
+  /** Both archives in two directories, so that neither finds the other. */
+  const apart = (child: string, base: string) => {
+    const [here, there] = [temporaryDirectory(), temporaryDirectory()];
+    const paths = [put(base, there), put(child, here)] as const;
+    return (...more: string[]) => hexzJson(["diff", ...paths, ...more], { cwd: here });
+  };
+
+  test.each([
+    ["082-thin-moved.hxz", "082-base.hxz"],
+    ["082-directory-thin.hxz", "082-directory.hxz"],
+    ["051-writer-thin.hxz", "055-base.hxz"],
+  ])("%s: a reference by content is known by its digest", (child, base) => {
+    const diff = apart(child, base);
+    const { code, document } = diff();
+    const [parent] = known(child).parents!;
+    const there = temporaryDirectory();
+    put(parent!, there);
+    const complete = diff("--parent-dir", there).document;
+    expect([code, document]).toEqual([known(child).variable_blocks ? 0 : 3, expect.anything()]);
+    if (known(child).variable_blocks) expect(document).toEqual(complete);
+    expect(complete.shared.chunks).toBeGreaterThan(0);
+  });
+
+  test("what is by position is not known: every place is named, the rest compared, exit code 3", () => {
+    const { code, document } = apart("055-commit-thin-8k.hxz", "055-base.hxz")();
+    expect(code).toBe(3);
+    const lost = document.warnings.filter(({ code: one }: { code: string }) => one === "parent_missing");
+    expect(
+      lost.map(({ message }: { message: string }) => /^bytes (\d+) to (\d+) of "disk"/.exec(message)!.slice(1)),
+    ).toEqual([
+      ["8192", "16384"],
+      ["32768", "163840"],
+      ["172032", "204800"],
+    ]);
+    expect(lost[0].path).toContain("055-commit-thin-8k.hxz");
+    expect(document.equal).toBe(false);
+    expect(document.shared.chunks + document.only_b.chunks).toBe(26);
+  });
+
+  test("a broken page is damage: exit code 1, and what the other pages say is compared", () => {
+    const here = temporaryDirectory();
+    const path = put("082-directory.hxz", here);
+    const { index_offset: master } = known("082-directory.hxz");
+    const bytes = readFileSync(path);
+    // the first page's count of entries
+    bytes[Number(bytes.readBigUInt64LE(master + 8))]! ^= 1;
+    const damaged = join(here, "damaged.hxz");
+    writeFileSync(damaged, bytes);
+    const { code, document } = hexzJson(["diff", path, damaged]);
+    expect([code, document.warnings[0].code]).toEqual([1, "invalid"]);
+    expect(document.shared.chunks).toBeGreaterThan(3);
+    expect(document.files.unchanged).toBeGreaterThan(3);
+  });
+
+  test("who needs all of it is refused: a conversion of such an archive leaves nothing", () => {
+    const here = temporaryDirectory();
+    put("082-thin-moved.hxz", here);
+    const { code, document } = hexzJson(["convert", "--to", "qcow2", "082-thin-moved.hxz", "out.qcow2"], { cwd: here });
+    expect([code, document.error.code, existsSync(join(here, "out.qcow2"))]).toEqual([3, "parent_missing", false]);
+  });
 });
 
 describe("the search is bounded", () => {

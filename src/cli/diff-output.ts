@@ -6,6 +6,7 @@ import type { Entry } from "../core/format/entry.ts";
 import { type ByteString, byteStringFromText } from "../core/format/path.ts";
 import type { Coding, Stream } from "../core/format/root.ts";
 import type { Archive } from "../core/read/archive.ts";
+import type { Problem } from "../core/read/findings.ts";
 import { formatSize } from "./sizes.ts";
 import { nameFields, printable, shownName, warningDocument } from "./text.ts";
 
@@ -77,12 +78,23 @@ function cutsText({ chunking, sizes }: Coding): string {
     : `cdc ${[sizes.min, sizes.avg, sizes.max].map(formatSize).join(" / ")}`;
 }
 
-export function diffWarnings({ cutAlike, hasUnknown, files }: ArchiveDiff, { a, b }: Sides): Warning[] {
+export function diffWarnings(diff: ArchiveDiff, sides: Sides): Warning[] {
+  const lost = [lostWarnings(sides.a, diff.lost.a), lostWarnings(sides.b, diff.lost.b)].flat();
+  return [...lost, ...comparisonWarnings(diff, sides)];
+}
+
+/** Each place that is not known, as `check` names it. */
+function lostWarnings({ path }: Side, problems: readonly Problem[]): Warning[] {
+  return problems.map(({ code, message }) => ({ path: byteStringFromText(path), code, message }));
+}
+
+function comparisonWarnings({ cutAlike, hasUnknown, lost, files }: ArchiveDiff, { a, b }: Sides): Warning[] {
   const [ours, theirs] = [a, b].map(({ archive }) => cutsText(archive.root.coding));
   const undecided = files?.undecided.length ?? 0;
   const warn = (message: string): Warning => ({ path: byteStringFromText(b.path), code: "not_available", message });
   if (hasUnknown) {
-    return [warn(`some chunks have no digest: whether ${undecided} entries of equal size are equal is not known`)];
+    const why = lost.a.length + lost.b.length > 0 ? "some contents are not known" : "some chunks have no digest";
+    return [warn(`${why}: whether ${undecided} entries of equal size are equal is not known`)];
   }
   if (!cutAlike) {
     return [

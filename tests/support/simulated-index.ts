@@ -3,6 +3,7 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import type { IndexLeaf } from "../../src/core/format/index-page.ts";
+import type { FoundLeaf } from "../../src/core/read/parts.ts";
 
 const PAGE = 1000;
 export const SIMULATED_CHUNK = 65_536;
@@ -20,6 +21,13 @@ export function writeDigest(words: Uint32Array, number: number): void {
 /** Pages of `count` chunks of 64 KiB, each in a block of its own: the dearest case. @param from number of the first digest */
 export async function* simulatedLeaves(count: number, from = 0): AsyncGenerator<IndexLeaf> {
   for (let first = 0; first < count; first += PAGE) yield leafOf(first, Math.min(PAGE, count - first), from);
+}
+
+/** The same as an archive gives them to those who can do without some. */
+export async function* simulatedFound(count: number, from: number): AsyncGenerator<FoundLeaf> {
+  for await (const leaf of simulatedLeaves(count, from)) {
+    yield { leaf, start: leaf.starts[0]!, end: leaf.starts.at(-1)! };
+  }
 }
 
 function leafOf(first: number, count: number, from: number): IndexLeaf {

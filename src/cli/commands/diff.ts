@@ -6,7 +6,7 @@ import { HexzError } from "../../core/errors.ts";
 import type { Archive } from "../../core/read/archive.ts";
 import type { Calling, CommandSpec } from "../catalogue.ts";
 import { diffDocument, diffLines, diffWarnings } from "../diff-output.ts";
-import { EXIT } from "../exit-codes.ts";
+import { EXIT, EXIT_CODES } from "../exit-codes.ts";
 import { openArgument, openToLook } from "../open.ts";
 import { withRunOptions } from "../options.ts";
 import { withReadingOptions } from "../reading-options.ts";
@@ -19,7 +19,9 @@ function define() {
     withReadingOptions(
       new Command("hexz diff")
         .summary("what two archives have in common, by chunk and by file")
-        .description("Compares two archives by their indexes and trees; no block is read.")
+        .description(
+          "Compares two archives by their indexes and trees; no block is read. What is not known is named, and the rest compared.",
+        )
         .argument("<a>", "the older archive; - is standard input")
         .argument("<b>", "the newer archive; - is standard input")
         .option("--exit-code", "exit with 1 when they differ")
@@ -74,7 +76,9 @@ async function run(paths: readonly [string, string], options: Options, calling: 
       for (const text of diffLines(diff, sides, shown)) await line(text);
       await end();
     }
-    calling.finish(options.exitCode === true && different ? EXIT.bad : EXIT.done);
+    const codes = [...diff.lost.a, ...diff.lost.b].map(({ code }) => EXIT_CODES[code]);
+    if (options.exitCode === true && different) codes.push(EXIT.bad);
+    calling.finish(codes.includes(EXIT.bad) ? EXIT.bad : Math.max(EXIT.done, ...codes));
   });
 }
 

@@ -22,7 +22,8 @@ function define() {
         .summary("prove that an archive is what somebody signed")
         .description(
           "Proves that all KEYs have signed an archive and that every byte of it is what they signed. " +
-            "Without a KEY it lists who has signed, and proves nothing.",
+            "Without a KEY it lists who has signed, and proves nothing. Signatures of format 1 do not cover the contents: " +
+            "of such an archive --quick proves what they cover, and the rest cannot be proven.",
         )
         .usage("[options] [KEY...] ARCHIVE")
         .argument(
@@ -30,7 +31,7 @@ function define() {
           "public keys (files, or 64 hexadecimal digits) and, last, the archive; - is standard input",
         )
         .option("--signature <file>", "a signature that is kept beside the archive; repeatable", collect)
-        .option("--quick", "check the signatures and the root only, not the bytes below")
+        .option("--quick", "check the signatures and what they cover themselves, not the bytes below")
         .addOption(WORKERS),
     ),
   );
@@ -78,8 +79,7 @@ function documentOf({ ok, id, signatures, checkedBytes, problems, warnings }: Ve
 /** Why the answer is what it is, in one sentence. */
 function reasonOf(verdict: Verdict, keyCount: number, quick: boolean): string {
   const { ok, signatures, problems, checkedBytes, warnings } = verdict;
-  if (ok && warnings !== undefined)
-    return `the index is what was signed; no contents are (${formatSize(checkedBytes)} checked)`;
+  if (ok && warnings !== undefined) return "its master index and metadata are what was signed; nothing else was proven";
   if (ok && quick) return "signed; the bytes below its root were not checked";
   if (ok) return `signed, and every byte is what was signed (${formatSize(checkedBytes)} checked)`;
   if (problems.length > 0) return "it is not what was signed, or cannot be proven to be";

@@ -37,7 +37,10 @@ export interface ChunkTallies {
 }
 
 /** What is read of an archive: its index. */
-export type Indexed = Pick<Archive, "root" | "source" | "leaves" | "format1" | "context">;
+export type Indexed = Pick<Archive, "root" | "source" | "foundLeaves" | "format1" | "context">;
+
+/** Takes the parts of an index that cannot be had. */
+export type Lose = (start: number, end: number, error: HexzError) => void;
 
 /** An index record takes at least so many bytes, so a file's size bounds what is allocated for its chunks. */
 const LEAST_RECORD = 3;
@@ -65,7 +68,7 @@ export class ChunkNumbers {
   }
 
   /** Reads the index of an archive; A first. @throws HexzError `damaged`, `invalid`, `io` */
-  async load(archive: Indexed, side: "a" | "b"): Promise<Run> {
+  async load(archive: Indexed, side: "a" | "b", lose: Lose): Promise<Run> {
     const { root, source, format1, context } = archive;
     if (format1 !== undefined) this.hiddenFills = true;
     const count = await countChunks(archive);
@@ -75,7 +78,20 @@ export class ChunkNumbers {
     const elements = new Uint32Array(count);
     const starts = new Float64Array(count + 1);
     let at = 0;
-    for await (const leaf of archive.leaves()) {
+    for await (const found of archive.foundLeaves()) {
+      if (at >= count) throw miscounted(archive, count);
+      if ("error" in found) {
+        const { start, end, error, digest } = found;
+        const length = end - start;
+        starts[at] = start;
+        if (digest === undefined) {
+          lose(start, end, error);
+          elements[at++] = this.#unknown(length, side);
+        } else if (equalBytes(digest, this.#zerosDigest(length, context.digestOf))) elements[at++] = 0;
+        else elements[at++] = this.#number(new Uint32Array(digest.slice().buffer), length, side, true);
+        continue;
+      }
+      const { leaf } = found;
       const words = new Uint32Array(leaf.digests.buffer, leaf.digests.byteOffset, leaf.digests.length / 4);
       if (at + leaf.fills.length > count) throw miscounted(archive, count);
       for (let number = 0; number < leaf.fills.length; number++, at++) {
@@ -187,7 +203,7 @@ async function countChunks(archive: Indexed): Promise<number> {
   const { unique, duplicate, parent, fill } = archive.root.counts;
   if (archive.format1 === undefined) return unique.count + duplicate.count + parent.count + fill.count;
   let count = 0;
-  for await (const { fills } of archive.leaves()) count += fills.length;
+  for await (const found of archive.foundLeaves()) count += "error" in found ? 1 : found.leaf.fills.length;
   return count;
 }
 

@@ -2,9 +2,10 @@
 // never a block: a content is its chunks' digests (docs/design.md, "Diff").
 
 import type { Derived, Entry } from "../format/entry.ts";
-import type { ByteString } from "../format/path.ts";
+import { type ByteString, displayName } from "../format/path.ts";
 import type { Stream } from "../format/root.ts";
 import type { Archive } from "../read/archive.ts";
+import { Findings, type Problem } from "../read/findings.ts";
 import { Aligner, type Changes } from "./align.ts";
 import { ChunkNumbers, type ChunkTallies, type Run } from "./chunk-run.ts";
 import { compareContents, sameElements, type Verdict } from "./compare.ts";
@@ -35,8 +36,10 @@ export interface ArchiveDiff {
   readonly chunks: ChunkTallies;
   /** Equal contents have equal chunks in both: same method, same sizes. */
   readonly cutAlike: boolean;
-  /** Some chunks have no digest, as those of encrypted archives of format 1. */
+  /** Some chunks have no digest, as those of encrypted archives of format 1; or it is not known which they are. */
   readonly hasUnknown: boolean;
+  /** What is not known of either archive, and why: parts of an index of format 1, references that nothing resolves. */
+  readonly lost: { readonly a: readonly Problem[]; readonly b: readonly Problem[] };
   readonly files: FileDiff | undefined;
 }
 
@@ -54,10 +57,26 @@ export async function diffArchives(
   options: { readonly chunksOnly?: boolean } = {},
 ): Promise<ArchiveDiff> {
   const numbers = new ChunkNumbers();
-  const runs = { a: await numbers.load(a, "a"), b: await numbers.load(b, "b") };
+  const findings = { a: new Findings(), b: new Findings() };
+  const load = (archive: Archive, side: "a" | "b") =>
+    numbers.load(archive, side, (start, end, error) => findings[side].lose(start, end, error));
+  const runs = { a: await load(a, "a"), b: await load(b, "b") };
+  const lost = { a: await lostOf(a, findings.a), b: await lostOf(b, findings.b) };
   const cutAlike = sameCuts(a, b) && !numbers.hasUnknown;
   const files = options.chunksOnly ? undefined : await new FileComparison(a, b, numbers, runs, cutAlike).run();
-  return { chunks: numbers.tallies, cutAlike, hasUnknown: numbers.hasUnknown, files };
+  return { chunks: numbers.tallies, cutAlike, hasUnknown: numbers.hasUnknown, lost, files };
+}
+
+/** Which bytes of which streams and files are not known. */
+async function lostOf(archive: Archive, findings: Findings): Promise<Problem[]> {
+  if (findings.lost.length === 0) return [];
+  for (const { name, start, size } of archive.ownStreams) findings.tellLost(name, start, start + size);
+  for await (const entry of archive.entries()) {
+    if (!hasContent(entry)) continue;
+    findings.tellLost(displayName(entry.path), entry.start, entry.start + entry.size);
+  }
+  findings.tellRest();
+  return findings.problems();
 }
 
 function sameCuts(one: Archive, other: Archive): boolean {

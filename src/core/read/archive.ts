@@ -24,10 +24,10 @@ import { Dictionaries } from "./dictionaries.ts";
 import type { Envelope, Unlocking } from "./envelope.ts";
 import { IndexReader } from "./index-reader.ts";
 import { type Io, runAsync } from "./io.ts";
+import { foundLeavesOf, leavesOf } from "./leaves.ts";
 import { type Opened, openAnyIo } from "./open.ts";
-import { pagesOf } from "./page-groups.ts";
 import { type PageContext, readPage } from "./pages.ts";
-import type { ContentView, Derivation, DictionaryOf, Index, Stores, Tree } from "./parts.ts";
+import type { ContentView, Derivation, DictionaryOf, FoundLeaf, Index, Stores, Tree } from "./parts.ts";
 import { RandomReader } from "./random.ts";
 import { type CheckedSignature, checkSignatures, readSignatures, requireSigners } from "./signatures.ts";
 import { BlockStores, type FindParent } from "./stores.ts";
@@ -337,26 +337,20 @@ export class Archive {
     } while (at < end);
   }
 
-  /** The pages of the index in address order, without any block. @throws HexzError `damaged`, `invalid`, `io` */
-  async *leaves(): AsyncGenerator<IndexLeaf> {
-    if (this.format1 !== undefined) {
-      for (let address = 0; address < this.root.addressSpace; ) {
-        const found = await this.run(this.index.find(address));
-        if ("error" in found) throw found.error;
-        yield found.leaf;
-        address = found.end;
-      }
-      return;
-    }
-    const { index } = this.format2;
-    for await (const { child: place, bytes } of pagesOf(
-      this,
-      await this.run(index.places()),
-      ({ child }) => child.ref,
-    )) {
-      if (bytes instanceof HexzError) throw bytes;
-      yield index.decodeLeaf(place, bytes);
-    }
+  /**
+   * The pages of the index in address order, without any block; nothing is left out.
+   * @throws HexzError `damaged`, `invalid`, `parent_missing`, `io`
+   */
+  leaves(): AsyncGenerator<IndexLeaf> {
+    return leavesOf(this);
+  }
+
+  /**
+   * The same, with what an index of format 1 cannot tell in its place: a page that is broken, references that nothing
+   * resolves. @throws HexzError `damaged`, `invalid`, `io`
+   */
+  foundLeaves(): AsyncGenerator<FoundLeaf> {
+    return foundLeavesOf(this);
   }
 
   /** The metadata of the archive: note, creation time and what a conversion keeps. */

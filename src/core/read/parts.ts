@@ -10,10 +10,13 @@ import type { RangeSource } from "../source/source.ts";
 import type { ArchiveFile } from "./archive-file.ts";
 import type { Io } from "./io.ts";
 
-/** The leaf of an address and what it covers; or why it cannot be had, and up to which address that holds. */
+/**
+ * The leaf of an address and what it covers; or why it cannot be had, and up to which address that holds. What the bytes
+ * are may be known all the same, when they are one chunk of that digest.
+ */
 export type FoundLeaf = { readonly start: number; readonly end: number } & (
   | { readonly leaf: IndexLeaf }
-  | { readonly error: HexzError }
+  | { readonly error: HexzError; readonly digest?: Uint8Array }
 );
 
 export interface Index {

@@ -14,7 +14,7 @@ export interface VerifyOptions extends Pick<CheckOptions, "onProgress"> {
   readonly keys: readonly Uint8Array[];
   /** Signatures that are kept beside the archive, 64 bytes each; every one must be by one of the keys. */
   readonly detached?: readonly Uint8Array[];
-  /** Only the signatures and the root; default: every byte. */
+  /** Only the signatures and what they cover themselves, the root; default: every byte. */
   readonly quick?: boolean;
 }
 
@@ -25,7 +25,7 @@ export interface VerifiedArchive {
   /** Bytes of content whose digests were checked. */
   readonly checkedBytes: number;
   readonly problems: readonly Problem[];
-  /** Of format 1: what its signatures do not cover. */
+  /** Of format 1, when only the signatures were asked for: what they do not cover. */
   readonly warnings?: readonly Problem[];
 }
 
@@ -51,9 +51,15 @@ export async function verifyArchive(archive: Archive, options: VerifyOptions): P
   return { ok, signatures, checkedBytes, problems };
 }
 
+/** What is left open when the signature of an archive of format 1 is right. */
+const NOT_COVERED =
+  "the signature is right, and covers the master index and the metadata: no block, no page of the index, no dictionary " +
+  "and not the header. Whether the contents are what was signed cannot be proven";
+
 /**
- * A signature of format 1 does not say whose it is, so it is tried with every key; and it covers the index alone, so
- * what is verified is never the whole archive.
+ * A signature of format 1 does not say whose it is, so it is tried with every key. It covers the master index and the
+ * metadata, which name no digest: nothing ties a page, and so a byte of content, to it. So what is verified is the
+ * signature, when that is all that is asked for; and an archive never.
  */
 async function verifyFormat1(archive: Archive, format1: Format1, options: VerifyOptions): Promise<VerifiedArchive> {
   const { keys, detached = [] } = options;
@@ -61,11 +67,11 @@ async function verifyFormat1(archive: Archive, format1: Format1, options: Verify
     throw new HexzError("not_available", `${archive.source.name} is of format 1, whose signatures are not detached`);
   }
   const checked = await verifyFormat1Signature(archive, format1.opened, keys);
-  const ok = keys.length > 0 && keys.every((key) => isSignedBy(checked, key));
+  const signed = keys.length > 0 && keys.every((key) => isSignedBy(checked, key));
   const signatures = checked.filter(({ valid }) => valid).map((one) => ({ ...one, trusted: true }));
-  const message = "the signature covers the master index and the metadata: no block, no page and not the header";
-  const warnings: Problem[] = [{ code: "untrusted", where: "layout", message }];
-  if (!ok || options.quick === true) return { ok, signatures, checkedBytes: 0, problems: [], warnings };
-  const { ok: good, checkedBytes, problems } = await checkArchive(archive, options);
-  return { ok: good, signatures, checkedBytes, problems, warnings };
+  const open: Problem = { code: "untrusted", where: "layout", message: NOT_COVERED };
+  if (!signed) return { ok: false, signatures, checkedBytes: 0, problems: [] };
+  if (options.quick === true) return { ok: true, signatures, checkedBytes: 0, problems: [], warnings: [open] };
+  const { checkedBytes, problems } = await checkArchive(archive, options);
+  return { ok: false, signatures, checkedBytes, problems: [...problems, open] };
 }

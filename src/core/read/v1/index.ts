@@ -134,7 +134,9 @@ class LeafBuilder {
     if (length <= 0) return;
     if ("error" in stretch) {
       this.#close();
-      this.#done.push({ error: stretch.error, start, end: start + length });
+      const { error, digest } = stretch;
+      const known = digest !== undefined && length === stretch.length ? { digest } : {};
+      this.#done.push({ error, ...known, start, end: start + length });
     } else if ("zeros" in stretch) {
       this.#chunks.push({ start, fill: 0, block: 0, offset: 0, digest: undefined });
     } else {

@@ -16,7 +16,8 @@ import { type Page, STREAMS, type StreamName } from "./pages.ts";
 export type Stretch = { readonly length: number } & (
   | { readonly zeros: true }
   | { readonly block: BlockRef; readonly offset: number }
-  | { readonly error: HexzError }
+  /** The digest, where the bytes would be a block that has it. */
+  | { readonly error: HexzError; readonly digest?: Uint8Array }
 );
 
 export type Reference = Extract<BlockEntry, { kind: "reference" }>;
@@ -150,8 +151,10 @@ export class References {
       const elsewhere = parents.length > 0 && (yield* this.#elsewhere(member, digest, plainLength));
       if (elsewhere) return [{ length: plainLength, block: elsewhere, offset: 0 }];
     }
-    const error = failure ?? this.#unresolved(place, parents.length);
-    return [{ length: plainLength, error: yield* this.#withSearch(member, error) }];
+    const error = yield* this.#withSearch(member, failure ?? this.#unresolved(place, parents.length));
+    const { variableBlocks, parentPaths } = member.opened.header;
+    const isByContent = digest !== undefined && (variableBlocks || parentPaths.length > 1);
+    return [{ length: plainLength, error, ...(isByContent ? { digest } : {}) }];
   }
 
   #circle({ opened }: Member1): HexzError {
@@ -350,7 +353,9 @@ function part(stretches: readonly Stretch[], start: number, end: number): Stretc
     at += stretch.length;
     if (from >= to) continue;
     const length = to - from;
-    parts.push("block" in stretch ? { ...stretch, offset: stretch.offset + from, length } : { ...stretch, length });
+    if ("block" in stretch) parts.push({ ...stretch, offset: stretch.offset + from, length });
+    else if ("error" in stretch && length < stretch.length) parts.push({ error: stretch.error, length });
+    else parts.push({ ...stretch, length });
   }
   return parts;
 }
