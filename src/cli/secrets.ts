@@ -46,9 +46,8 @@ function givenPassword({ passwordFile }: SecretOptions): string | undefined {
   return passwordFile === undefined ? process.env.HEXZ_PASSWORD || undefined : passwordIn(passwordFile);
 }
 
-/** Identities of a file as age-keygen writes it. @throws HexzError `usage` for what is none */
-function identitiesIn(path: string): string[] {
-  const text = textOf(path);
+/** Identities in the text of a file as age-keygen writes it. @throws HexzError `usage` for what is none */
+export function identitiesIn(text: string, path: string): string[] {
   const refuse = (what: string) => new HexzError("usage", `"${path}" ${what}`);
   if (text.startsWith("age-encryption.org/") || text.startsWith("-----BEGIN AGE")) {
     throw new HexzError("usage", `"${path}" is encrypted itself`, { hint: `age -d ${path} decrypts it` });
@@ -67,7 +66,7 @@ function identitiesIn(path: string): string[] {
 /** What is given is used; only when nothing of it could fit, the terminal is asked. */
 export function secretsFrom(options: SecretOptions): AskSecrets {
   return async ({ name, slots }) => {
-    const identities = (options.identity ?? []).flatMap(identitiesIn);
+    const identities = (options.identity ?? []).flatMap((path) => identitiesIn(textOf(path), path));
     const given = givenPassword(options);
     if (given !== undefined) return { ...KNOWN, passwords: [given], identities };
     const isOpenable = identities.length > 0 && slots.some((kind) => kind !== "passphrase");

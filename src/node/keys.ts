@@ -110,6 +110,7 @@ function sshSigner(text: string, path: string): Signer {
   if (secret.string().toString("latin1") !== SSH_ED25519) throw notAKey(path, "an OpenSSH key of another type");
   const named = secret.string();
   const pair = secret.string();
+  if (pair.length !== SEED_LENGTH + PUBLIC_KEY_LENGTH) throw notAKey(path, "an OpenSSH key that is damaged");
   const signer = signerOfSeed(pair.subarray(0, SEED_LENGTH));
   if (!equalBytes(named, publicKey) || !equalBytes(signer.publicKey, publicKey)) {
     throw notAKey(path, "an OpenSSH key whose halves do not belong together");
@@ -145,10 +146,15 @@ function isPublicHalf(bytes: Uint8Array, path: string): boolean {
  */
 export function readPrivateKey(path: string): Signer {
   const bytes = readKeyFile(path);
-  if (bytes.length === SEED_LENGTH) {
-    if (isPublicHalf(bytes, path)) throw notAKey(path, "it is a public key", "sign with the private key");
-    return signerOfSeed(bytes);
+  if (bytes.length === SEED_LENGTH && isPublicHalf(bytes, path)) {
+    throw notAKey(path, "it is a public key", "sign with the private key");
   }
+  return decodePrivateKey(bytes, path);
+}
+
+/** @param path for messages @throws HexzError `usage` */
+export function decodePrivateKey(bytes: Buffer, path: string): Signer {
+  if (bytes.length === SEED_LENGTH) return signerOfSeed(bytes);
   const text = bytes.toString("latin1");
   const signer = signerFromText(text, path);
   if (signer !== undefined) return signer;
@@ -162,7 +168,11 @@ export function readPrivateKey(path: string): Signer {
  */
 export function readPublicKey(key: string): Uint8Array {
   if (HEX_KEY.test(key)) return new Uint8Array(Buffer.from(key, "hex"));
-  const bytes = readKeyFile(key);
+  return decodePublicKey(readKeyFile(key), key);
+}
+
+/** @param path for messages @throws HexzError `usage` */
+export function decodePublicKey(bytes: Buffer, path: string): Uint8Array {
   if (bytes.length === PUBLIC_KEY_LENGTH) return new Uint8Array(bytes);
   const text = bytes.toString("latin1");
   if (pemLabel(text) === "PUBLIC KEY") {
@@ -170,13 +180,13 @@ export function readPublicKey(key: string): Uint8Array {
     try {
       parsed = nodeCrypto().createPublicKey(text);
     } catch {
-      throw notAKey(key, "PEM that is damaged");
+      throw notAKey(path, "PEM that is damaged");
     }
-    return rawPublicKey(checkType(parsed, key));
+    return rawPublicKey(checkType(parsed, path));
   }
   const [type, base64] = text.trimStart().split(/\s+/);
-  if (type?.startsWith("ssh-") && base64 !== undefined) return sshPublicKey(Buffer.from(base64, "base64"), key);
-  const signer = signerFromText(text, key);
+  if (type?.startsWith("ssh-") && base64 !== undefined) return sshPublicKey(Buffer.from(base64, "base64"), path);
+  const signer = signerFromText(text, path);
   if (signer !== undefined) return signer.publicKey;
-  throw notAKey(key, `it has ${bytes.length} bytes`);
+  throw notAKey(path, `it has ${bytes.length} bytes`);
 }

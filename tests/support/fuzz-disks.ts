@@ -5,23 +5,32 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createDiskInput } from "../../src/core/disk/disk-input.ts";
 import { mapChanges } from "../../src/core/disk/map-changes.ts";
-import { overlaid } from "../../src/core/disk/overlay.ts";
+import { decodeOverlayLog, encodeOverlayLog, overlaid } from "../../src/core/disk/overlay.ts";
 import { Qcow2Layer, readQcow2Header, readSnapshots } from "../../src/core/disk/qcow2-layer.ts";
 import { createMemorySource } from "../../src/core/index.ts";
 import { clusterDecoders } from "../../src/node/disk/cluster-codecs.ts";
 import { qemuIo } from "./disks.ts";
-import { change, mangle, type Random } from "./fuzz.ts";
-import { codeOf } from "./outcomes.ts";
+import { mangle, type Random } from "./fuzz.ts";
+import { type Decoder, Scratch } from "./fuzz-records.ts";
+import type { Keep } from "./fuzz-run.ts";
+import { codeOf, WrongOutcome } from "./outcomes.ts";
 import { run } from "./trees.ts";
 
 const OPTIONS = ["cluster_size=512", "extended_l2=on,cluster_size=16384", "compression_type=zstd,cluster_size=4096"];
 /** Of a disk, no more is read: what is behind is as what is before. */
-const MOST_READ = 1 << 20;
+const MOST_READ = 200_000;
 
 const decoders = await clusterDecoders(["deflate", "zstd"], "wasm");
 
+interface ImageSeed {
+  readonly bytes: Uint8Array;
+  /** Where its metadata is. */
+  readonly places: readonly number[];
+  readonly scratch: Scratch;
+}
+
 /** Small qcow2 images that have everything. */
-export function loadImages(): Uint8Array[] {
+export function loadImages(): ImageSeed[] {
   const cwd = mkdtempSync(join(tmpdir(), "hexz-test-"));
   try {
     return OPTIONS.map((options) => {
@@ -29,37 +38,25 @@ export function loadImages(): Uint8Array[] {
       qemuIo(cwd, "a.qcow2", "write -P 1 0 16k", "write -c -P 2 16k 16k", "write -z 32k 16k", "write -P 3 60k 3k");
       run("qemu-img", ["snapshot", "-c", "one", "a.qcow2"], cwd);
       qemuIo(cwd, "a.qcow2", "write -P 4 64k 16k");
-      return new Uint8Array(readFileSync(join(cwd, "a.qcow2")));
+      const bytes = new Uint8Array(readFileSync(join(cwd, "a.qcow2")));
+      const view = new DataView(bytes.buffer);
+      const l1 = Number(view.getBigUint64(40));
+      const l2 = Number(view.getBigUint64(l1) & 0xff_ffff_fe00n);
+      return { bytes, places: [0, l1, l2, Number(view.getBigUint64(64))], scratch: new Scratch(bytes) };
     });
   } finally {
     rmSync(cwd, { recursive: true });
   }
 }
 
-/** Changes what is metadata rather than data. */
-function changed(seed: Uint8Array, random: Random): Uint8Array {
-  if (random(8) === 0) return mangle(seed, random);
-  const bytes = seed.slice();
-  const view = new DataView(bytes.buffer);
-  const l1 = Number(view.getBigUint64(40));
-  const l2 = Number(view.getBigUint64(l1) & 0xff_ffff_fe00n);
-  const places = [0, l1, l2, Number(view.getBigUint64(64))];
-  for (let times = 1 + random(2); times > 0; times--) {
-    const at = places[random(places.length)]!;
-    change(bytes, at, Math.min(bytes.length, at + 112), random);
-  }
-  return bytes;
-}
-
-export async function fuzzImage(
-  seeds: readonly Uint8Array[],
-  random: Random,
-  keep: (bytes: Uint8Array) => void,
-): Promise<string> {
-  const bytes = changed(seeds[random(seeds.length)]!, random);
+export async function fuzzImage(seeds: readonly ImageSeed[], random: Random, keep: Keep): Promise<string> {
+  const { bytes: seed, places, scratch } = seeds[random(seeds.length)]!;
+  const bytes = random(50) === 0 ? mangle(seed, random) : scratch.changedNear(places, 1 + random(2), random, 112);
   keep(bytes);
   return outcomeOfImage(bytes);
 }
+
+const piece = new Uint8Array(100_000);
 
 /** Reads all of an image. @returns "read", or the code of why not */
 export async function outcomeOfImage(bytes: Uint8Array): Promise<string> {
@@ -68,7 +65,6 @@ export async function outcomeOfImage(bytes: Uint8Array): Promise<string> {
     const header = await readQcow2Header(source);
     await readSnapshots(source, header);
     const input = await createDiskInput(new Qcow2Layer(source, header, decoders[header.compression]), () => {});
-    const piece = new Uint8Array(100_000);
     for (let read = 0; read < MOST_READ; ) {
       const hole = input.hole!();
       if (hole > 0) input.skip!(hole);
@@ -87,6 +83,7 @@ interface FileSystemSeed {
   readonly bytes: Uint8Array;
   /** Positions near which to change something. */
   readonly places: readonly number[];
+  readonly scratch: Scratch;
 }
 
 /** Small file systems of all kinds that are read. */
@@ -98,14 +95,29 @@ export function loadFileSystems(): FileSystemSeed[] {
   };
   try {
     mkdirSync(join(cwd, "tree/sub"), { recursive: true });
-    writeFileSync(join(cwd, "tree/file"), Buffer.alloc(30_000, 1));
+    writeFileSync(join(cwd, "tree/file"), Buffer.alloc(5000, 1));
     writeFileSync(join(cwd, "tree/sub/a long name to have one.txt"), "short");
     const ext = (type: string, ...more: string[]) => {
       rmSync(join(cwd, "disk"), { force: true });
-      const bytes = made("mke2fs", "-q", "-F", "-t", type, "-b", "1024", ...more, "-d", "tree", "disk", "512k");
+      const bytes = made(
+        "mke2fs",
+        "-q",
+        "-F",
+        "-t",
+        type,
+        "-b",
+        "1024",
+        "-N",
+        "16",
+        ...more,
+        "-d",
+        "tree",
+        "disk",
+        "96k",
+      );
       const view = new DataView(bytes.buffer);
       const table = view.getUint32(2048 + 8, true) * 1024;
-      return { bytes, places: [1024, 1110, 1270, 2048, table + 128, table + 256 * 11, ...directoriesOf(bytes)] };
+      return seedOf(bytes, [1024, 1110, 1270, 2048, table + 128, table + 256 * 11, ...directoriesOf(bytes)]);
     };
     const fat = (bits: string, size: number) => {
       writeFileSync(join(cwd, "disk"), "");
@@ -114,18 +126,22 @@ export function loadFileSystems(): FileSystemSeed[] {
       run("mcopy", ["-s", "-i", "disk", "tree/file", "tree/sub", "::"], cwd);
       const bytes = new Uint8Array(readFileSync(join(cwd, "disk")));
       const reserved = (bytes[14]! | (bytes[15]! << 8)) * 512;
-      return { bytes, places: [0, 10, 36, reserved, reserved, ...directoriesOf(bytes)] };
+      return seedOf(bytes, [0, 10, 36, reserved, reserved, ...directoriesOf(bytes)]);
     };
     return [
       ext("ext2"),
       ext("ext4", "-O", "^has_journal,inline_data"),
       ext("ext4", "-O", "^has_journal,64bit,meta_bg,^resize_inode"),
-      fat("12", 300_000),
-      fat("16", 2_600_000),
+      fat("12", 60_000),
+      fat("16", 2_200_000),
     ];
   } finally {
     rmSync(cwd, { recursive: true });
   }
+}
+
+function seedOf(bytes: Uint8Array, places: readonly number[]): FileSystemSeed {
+  return { bytes, places, scratch: new Scratch(bytes) };
 }
 
 /** Where names stand. */
@@ -136,17 +152,10 @@ function directoriesOf(bytes: Uint8Array): number[] {
     .filter((at) => at > 0);
 }
 
-export function fuzzFileSystem(
-  seeds: readonly FileSystemSeed[],
-  random: Random,
-  keep: (bytes: Uint8Array) => void,
-): Promise<string> {
-  const seed = seeds[random(seeds.length)]!;
-  const bytes = seed.bytes.slice();
-  for (let times = 1 + random(3); times > 0; times--) {
-    const at = seed.places[random(seed.places.length)]!;
-    change(bytes, at, Math.min(bytes.length, at + 128), random);
-  }
+export function fuzzFileSystem(seeds: readonly FileSystemSeed[], random: Random, keep: Keep): Promise<string> {
+  // The last one is large, because that kind must be.
+  const { places, scratch } = seeds[random(30) === 0 ? seeds.length - 1 : random(seeds.length - 1)]!;
+  const bytes = scratch.changedNear(places, 1 + random(3), random, 128);
   keep(bytes);
   return outcomeOfFileSystem(bytes);
 }
@@ -160,4 +169,20 @@ export async function outcomeOfFileSystem(bytes: Uint8Array): Promise<string> {
   const sum = told.reduce((total, one) => total + one, 0);
   if (sum < bytes.length) throw new Error(`${sum} bytes are told of, of ${bytes.length}`);
   return partitions.every(({ isMapped }) => isMapped) ? "mapped" : "not mapped";
+}
+
+/** What overlays are logged in. */
+export function overlayDecoders(): Decoder[] {
+  const below = createMemorySource(new Uint8Array(1 << 20), "disk");
+  // A few blocks only: others that are logged are lacking there.
+  const data = createMemorySource(new Uint8Array(49 * 4096), "overlay");
+  const decode = (bytes: Uint8Array) => {
+    const log = decodeOverlayLog(bytes, "the log");
+    if (log.blocks.some((block, at) => at > 0 && block <= log.blocks[at - 1]!)) throw new WrongOutcome("not in order");
+    const { changed, outside, size } = overlaid(below, { ...log, data });
+    if (changed.some(({ start, end }) => start >= end || end > size)) throw new WrongOutcome("a range of nothing");
+    if (outside > log.blocks.length) throw new WrongOutcome("more blocks than there are");
+  };
+  const logs = [[0, 1, 2], [7, 3, 3, 40], [], Array.from({ length: 48 }, (_, block) => block)];
+  return logs.map((log) => ({ name: "overlay log", input: encodeOverlayLog(log), decode }));
 }

@@ -3,12 +3,23 @@
 
 import { crc32 } from "node:zlib";
 import { HexzError } from "../../src/core/errors.ts";
-import { type BlockEntry, decodeIndexPage, encodeIndexPage } from "../../src/core/format/v1/index-page.ts";
+import { decodeHeader, HEADER_LENGTH } from "../../src/core/format/v1/header.ts";
+import {
+  type BlockEntry,
+  decodeIndexPage,
+  decodeMasterIndex,
+  encodeIndexPage,
+  encodeMasterIndex,
+  masterIndexLength,
+} from "../../src/core/format/v1/index-page.ts";
+import { decodeManifest, decodeMetadata, encodeMetadata } from "../../src/core/format/v1/manifest.ts";
+import type { FindParent } from "../../src/core/index.ts";
 import { Archive } from "../../src/core/read/archive.ts";
 import { checkArchive } from "../../src/core/read/check.ts";
 import { createMemorySource } from "../../src/core/source/memory.ts";
 import { bytesOfCrafted, bytesOfKept, parentsAmong } from "./format1.ts";
 import { change, mangle } from "./fuzz.ts";
+import { changeJson, type Decoder } from "./fuzz-records.ts";
 import { codeOf, machinery, WrongOutcome } from "./outcomes.ts";
 
 type Random = (below: number) => number;
@@ -19,6 +30,7 @@ interface Seed1 {
   /** Stretches that are worth changing: header, pages, what follows the blocks. */
   readonly regions: readonly { readonly start: number; readonly end: number }[];
   readonly pages: readonly { readonly start: number; readonly end: number }[];
+  readonly records: readonly Decoder[];
 }
 
 const KEPT = [
@@ -50,16 +62,68 @@ export async function loadFormat1Seeds(): Promise<Seed1[]> {
       return { start: offset, end: offset + length };
     });
     const regions = [{ start: 8, end: FIELDS_LENGTH }, { start: header.indexOffset, end: bytes.length }, ...pages];
-    seeds.push({ name: [...KEPT, ...CRAFTED][number]!, bytes, regions, pages });
+    const records = recordsOf(bytes, format1!.opened, pages);
+    seeds.push({ name: [...KEPT, ...CRAFTED][number]!, bytes, regions, pages, records });
   }
   return seeds;
 }
 
+/** What is in an archive but its blocks, and what decodes it. */
+function recordsOf(
+  bytes: Uint8Array,
+  { master, header }: NonNullable<Archive["format1"]>["opened"],
+  pages: Seed1["pages"],
+): Decoder[] {
+  const records: Decoder[] = [
+    { name: "header", input: bytes.slice(0, FIELDS_LENGTH), decode: decodePaddedHeader },
+    { name: "master index", input: encodeMasterIndex(master), decode: decodeWholeMaster },
+  ];
+  for (const { start, end } of pages) {
+    const input = encodeIndexPage(decodeIndexPage(bytes.subarray(start, end), "a page").slice(0, MOST_ENTRIES));
+    records.push({ name: "index page", input, decode: (page) => decodeIndexPage(page, "a page") });
+  }
+  const { metadata } = header;
+  const manifest = metadata && decodeMetadata(bytes.subarray(metadata.offset, metadata.offset + metadata.length));
+  if (manifest !== undefined) {
+    records.push({ name: "manifest", input: encodeMetadata(manifest), decode: decodeBoth, changed: changeJson });
+  }
+  return records;
+}
+
+/** A page's entries are alike: the first ones do. */
+const MOST_ENTRIES = 20;
+
+function decodePaddedHeader(fields: Uint8Array): void {
+  const header = new Uint8Array(HEADER_LENGTH);
+  header.set(fields.subarray(0, HEADER_LENGTH));
+  decodeHeader(header, "x");
+}
+
+function decodeWholeMaster(bytes: Uint8Array): void {
+  masterIndexLength(bytes, "x");
+  decodeMasterIndex(bytes, "x");
+}
+
+function decodeBoth(bytes: Uint8Array): void {
+  const metadata = decodeMetadata(bytes);
+  if (metadata !== undefined) decodeManifest(metadata, "x");
+}
+
+const archives = parentsAmong("archives");
+const crafted = parentsAmong("crafted");
+/** Parents by their hints: reading their files would take most of the time. */
+const found = new Map<string, ReturnType<FindParent>>();
+const findParent: FindParent = (parent, child) => {
+  const known = found.get(parent.hint);
+  if (known !== undefined) return known;
+  const sources = [...archives(parent, child), ...crafted(parent, child)];
+  if (sources.some((source) => typeof source !== "string")) found.set(parent.hint, sources);
+  return sources;
+};
+
 function open(bytes: Uint8Array): Promise<Archive> {
-  const archives = parentsAmong("archives");
-  const crafted = parentsAmong("crafted");
   return Archive.open(createMemorySource(bytes, "the archive"), machinery, {
-    findParent: (parent, child) => [...archives(parent, child), ...crafted(parent, child)],
+    findParent,
     secrets: { passwords: ["x"] },
   });
 }

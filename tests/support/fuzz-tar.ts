@@ -4,9 +4,14 @@ import { nameProblem } from "../../src/core/format/path.ts";
 import { LONGEST_PIECE_RECORD, type Piece, PieceListDecoder } from "../../src/core/format/pieces.ts";
 import type { ContentInput, Entry } from "../../src/core/index.ts";
 import { contentOf } from "../../src/core/index.ts";
+import { decodeTarHeader } from "../../src/core/tar/header.ts";
+import { decodePax, encodePax, type PaxRecord, parsePaxTime } from "../../src/core/tar/pax.ts";
+import { paxSparse } from "../../src/core/tar/sparse.ts";
 import type { ImportContext } from "../../src/node/convert/format.ts";
 import { importTar } from "../../src/node/convert/tar-import.ts";
 import { change, mangle, type Random } from "./fuzz.ts";
+import type { Decoder } from "./fuzz-records.ts";
+import type { Keep } from "./fuzz-run.ts";
 import { codeOf, WrongOutcome } from "./outcomes.ts";
 import { headerOf, type Member, memberOf, paxOf, tarOf } from "./tars.ts";
 
@@ -55,7 +60,8 @@ function summed(bytes: Uint8Array): Uint8Array {
     const block = bytes.subarray(at, at + 512);
     if (String.fromCharCode(...block.subarray(257, 262)) !== "ustar") continue;
     block.fill(32, 148, 156);
-    const sum = block.reduce((total, byte) => total + byte, 0);
+    let sum = 0;
+    for (const byte of block) sum += byte;
     block.set(Buffer.from(`${sum.toString(8).padStart(6, "0")}\0 `), 148);
   }
   return bytes;
@@ -145,14 +151,14 @@ export async function outcomeOfTar(bytes: Uint8Array): Promise<string> {
   return "read";
 }
 
-export async function fuzzTar(seeds: readonly Uint8Array[], random: Random, keep: (bytes: Uint8Array) => void) {
+export async function fuzzTar(seeds: readonly Uint8Array[], random: Random, keep: Keep) {
   const bytes = changed(seeds[random(seeds.length)]!, random);
   keep(bytes);
   return outcomeOfTar(bytes);
 }
 
 /** Reads a changed list; its pieces are not made. */
-export function fuzzPieces(list: Uint8Array, random: Random, keep: (bytes: Uint8Array) => void): string {
+export function fuzzPieces(list: Uint8Array, random: Random, keep: Keep): string {
   const bytes = mangle(list, random);
   keep(bytes);
   return outcomeOfPieces(bytes);
@@ -179,4 +185,52 @@ export async function listOf(tar: Uint8Array): Promise<Uint8Array> {
   await importTar({ input: contentOf(tar, "x.tar"), name: "x.tar", format: "tar" }, context);
   const { start, size } = recorder.pieces!;
   return new Uint8Array(Buffer.concat(recorder.contents)).slice(start, start + size);
+}
+
+/** Changes records within their lengths: with a wrong one nothing else of them is read. */
+function changedRecords(input: Uint8Array, random: Random): Uint8Array {
+  const records = decodePax(input, "a seed").map(([key, value]): [string, string] => [key, value]);
+  const number = random(records.length);
+  const half = random(4) === 0 ? 0 : 1;
+  const text = Buffer.from(records[number]![half]!, "latin1");
+  const changed = random(8) === 0 ? mangle(text, random) : text;
+  if (changed === text && text.length > 0)
+    for (let times = 1 + random(2); times > 0; times--)
+      text[random(text.length)] = PAX_BYTES[random(PAX_BYTES.length)]!;
+  records[number]![half] = Buffer.from(changed).toString("latin1");
+  if (random(8) === 0) records.push(records[random(records.length)]!);
+  return encodePax(records as unknown as PaxRecord[]);
+}
+
+/** What may stand in records, and what should not. */
+const PAX_BYTES = Buffer.from("0123456789-.,=\n \0/\xff", "latin1");
+
+/** What stands before members: headers, and pax records with the maps of sparse files in them. */
+export function tarDecoders(): Decoder[] {
+  const header = headerOf({ name: "a/name", content: "some text" });
+  const records: Record<string, string>[] = [
+    { path: "é/x", mtime: "5.25", size: "3", uid: "70000", "SCHILY.xattr.user.a": "v", "VENDOR.k": "w" },
+    { "GNU.sparse.map": "0,5,100,3", "GNU.sparse.size": "200" },
+    { "GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "200", "GNU.sparse.name": "s" },
+  ];
+  const decodeHeader = (bytes: Uint8Array) => {
+    const block = new Uint8Array(512);
+    block.set(bytes.subarray(0, 512));
+    decodeTarHeader(summed(block), "a header");
+  };
+  const decodeRecords = (bytes: Uint8Array) => {
+    const found = decodePax(bytes, "the records");
+    paxSparse(found, "the records");
+    for (const [key, value] of found) if (key === "mtime") parsePaxTime(value, "a time");
+    if (Buffer.compare(encodePax(found), encodePax(decodePax(encodePax(found), "the same"))) !== 0)
+      throw new WrongOutcome("the records do not come back");
+  };
+  const pax = records.map((record) => ({
+    name: "pax records",
+    input: new Uint8Array(paxOf(record).content as Uint8Array),
+  }));
+  return [
+    { name: "tar header", input: header, decode: decodeHeader },
+    ...pax.map((one) => ({ ...one, decode: decodeRecords, changed: changedRecords })),
+  ];
 }

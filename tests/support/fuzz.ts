@@ -17,6 +17,7 @@ import { decodeTreeInner, decodeTreeLeaf } from "../../src/core/format/tree-page
 import { createPortableEngine } from "../../src/core/portable-engine.ts";
 import { checkArchive } from "../../src/core/read/check.ts";
 import { entriesOf, idOf, packBases, packPlan } from "./archives.ts";
+import type { Decoder } from "./fuzz-records.ts";
 import { codeOf, isWhole, openQuickly, outcomeOf, type Truth, truthOf, WrongOutcome } from "./outcomes.ts";
 import { randomFrom } from "./random.ts";
 import { decodeReference, type ReferenceArchive } from "./reference.ts";
@@ -236,10 +237,9 @@ export async function fuzzArchive(
 }
 
 /** Records of the seeds, and what decodes them. */
-export function decodersOf(seeds: readonly Seed[]) {
-  const decoders: { name: string; input: Uint8Array; decode: (bytes: Uint8Array) => unknown }[] = [];
-  const add = (name: string, input: Uint8Array, decode: (bytes: Uint8Array) => unknown) =>
-    decoders.push({ name, input, decode });
+export function decodersOf(seeds: readonly Seed[]): Decoder[] {
+  const decoders: Decoder[] = [];
+  const add = (name: string, input: Uint8Array, decode: Decoder["decode"]) => decoders.push({ name, input, decode });
   for (const { bytes, pages, truth } of seeds) {
     for (const { start, end, kind } of pages) {
       const payload = decodePageBody(bytes.subarray(start + PAGE_FRAME_LENGTH, end), kind as 1, "a seed", engine);
@@ -278,24 +278,6 @@ export function decodersOf(seeds: readonly Seed[]) {
     });
   }
   return decoders;
-}
-
-/** One changed record, decoded. @throws WrongOutcome */
-export function fuzzDecoder(
-  decoders: ReturnType<typeof decodersOf>,
-  random: Random,
-  keep: (bytes: Uint8Array) => void,
-): string {
-  const { name, input, decode } = decoders[random(decoders.length)]!;
-  const bytes = mangle(input, random);
-  keep(bytes);
-  try {
-    decode(bytes);
-    return `${name}: decoded`;
-  } catch (error) {
-    if (error instanceof WrongOutcome) throw error;
-    return `${name}: ${codeOf(error)}`;
-  }
 }
 
 /** The random numbers of one input: those of all others do not matter. */

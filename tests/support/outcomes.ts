@@ -1,6 +1,7 @@
 // What comes of reading an archive that may be damaged: for every operation either the code of a HexzError, or "right"
 // after its bytes were compared. Anything else (another error, wrong bytes, a hang) fails the test.
 
+import type { Secrets } from "../../src/core/crypto/secrets.ts";
 import type { Engine } from "../../src/core/engine.ts";
 import { ERROR_CODES, HexzError } from "../../src/core/errors.ts";
 import type { Entry } from "../../src/core/format/entry.ts";
@@ -40,8 +41,12 @@ export const machinery: Machinery = {
   verifySignature: verifyEd25519,
 };
 
-export function openQuickly(bytes: Uint8Array, parents: readonly Uint8Array[] = []): Promise<Archive> {
-  return Archive.open(createMemorySource(bytes, "the archive"), machinery, { findParent: findAmong(parents) });
+export function openQuickly(
+  bytes: Uint8Array,
+  parents: readonly Uint8Array[] = [],
+  secrets: Secrets = {},
+): Promise<Archive> {
+  return Archive.open(createMemorySource(bytes, "the archive"), machinery, { findParent: findAmong(parents), secrets });
 }
 
 /** What an archive holds when nothing happened to it. */
