@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { hexz, hexzJson } from "./support/cli.ts";
 import { randomBytes, randomFrom, SEED, text } from "./support/random.ts";
+import { decodeReferenceFormat1 } from "./support/reference-format1.ts";
 import { temporaryDirectory } from "./support/trees.ts";
 
 const random = randomFrom(SEED);
@@ -64,6 +65,49 @@ test("options override the profile; a codec of one's own leaves out level and di
     method: "fixed",
     avg: 16_384,
   });
+});
+
+test("--format 1: every profile's settings, as far as that format has them, and the same contents", () => {
+  const cwd = source();
+  const contents = [...Array(20).keys()].map((number) => readFileSync(join(cwd, "tree", `f${number}`)));
+  const { document } = hexzJson(["build", "--list-profiles"], { cwd });
+  for (const { name, compression, chunking, dictionary } of document.profiles) {
+    const built = hexzJson(["build", "tree", `${name}.hxz`, "--profile", name, "--format", "1", "--memory", "dump"], {
+      cwd,
+    });
+    expect([name, built.code, built.document.profile, built.document.warnings]).toEqual([name, 0, name, []]);
+    expect(inspect(cwd, `${name}.hxz`)).toMatchObject({
+      version: 1,
+      compression,
+      chunking,
+      has_dictionary: dictionary,
+      variable_blocks: true,
+      has_secondary: true,
+    });
+    const bytes = new Uint8Array(readFileSync(join(cwd, `${name}.hxz`)));
+    const { main, auxiliary, metadata } = decodeReferenceFormat1(bytes);
+    expect(readFileSync(join(cwd, "dump")).equals(auxiliary.bytes)).toBe(true);
+    expect(metadata.files.length).toBe(20);
+    for (const { path, offset, size } of metadata.files) {
+      expect(contents[Number(path.slice(1))]!.equals(main.bytes.subarray(offset, offset + size)), path).toBe(true);
+    }
+    expect(hexz(["check", `${name}.hxz`], { cwd }).code).toBe(0);
+  }
+});
+
+test("--format 1: settings overridden, a base, one file; refused where nothing can be kept", () => {
+  const cwd = source();
+  const build = (...args: string[]) => hexzJson(["build", ...args, "--format", "1"], { cwd });
+  expect(build("dump", "fixed.hxz", "--chunking", "fixed", "--block-size", "8K").code).toBe(0);
+  expect(inspect(cwd, "fixed.hxz")).toMatchObject({ version: 1, variable_blocks: false, block_size: 8192 });
+  expect(hexz(["cat", "fixed.hxz", "dump"], { cwd }).bytes.equals(readFileSync(join(cwd, "dump")))).toBe(true);
+  expect(build("tree", "base.hxz", "--profile", "eda").code).toBe(0);
+  expect(build("tree", "thin.hxz", "--profile", "eda", "--base", "base.hxz").code).toBe(0);
+  expect(inspect(cwd, "thin.hxz")).toMatchObject({ chunks: { unique: 0 }, parent_paths: ["base.hxz"] });
+  const none = build("tree", "x.hxz", "--profile", "ml", "--compression", "none");
+  expect([none.code, none.document.error.code]).toEqual([2, "usage"]);
+  const stdout = hexz(["build", "tree", "-", "--format", "1"], { cwd });
+  expect([stdout.code, stdout.bytes.length]).toEqual([2, 0]);
 });
 
 test("--memory stands beside the tree; the chunks of a base are the new ones' measure", () => {

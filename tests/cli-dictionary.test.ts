@@ -6,6 +6,7 @@ import { expect, test } from "vitest";
 import { expectAgreement } from "./support/archives.ts";
 import { hexz, hexzJson } from "./support/cli.ts";
 import { randomFrom, SEED, text } from "./support/random.ts";
+import { decodeReferenceFormat1 } from "./support/reference-format1.ts";
 import { temporaryDirectory } from "./support/trees.ts";
 
 /** Records that are alike, as in exported data: 3 MB in 150 files. */
@@ -68,6 +69,41 @@ test("children, flatten and rebase keep the dictionaries of the blocks that they
   expect(hexz(["rebase", "flat.hxz", "base.hxz", "thin.hxz"], { cwd })).toMatchObject({ code: 0, stderr: "" });
   await expectAgreement(read("thin.hxz"), [read("base.hxz")]);
   expect(hexz(["diff", "thin.hxz", "child.hxz", "--exit-code"], { cwd }).code).toBe(0);
+});
+
+test("--format 1 --dictionary: stands behind the header, codes every block, and is left out where it would leak", () => {
+  const cwd = tree();
+  const pack = (name: string, ...more: string[]) =>
+    hexzJson(["pack", "tree", name, "--format", "1", "--compression", "zstd", ...more], { cwd });
+  const small = ["--min-chunk", "1K", "--avg-chunk", "4K", "--max-chunk", "16K"];
+  const { code, document } = pack("d.hxz", "--dictionary", ...small);
+  expect([code, document.warnings]).toEqual([0, []]);
+  const plain = pack("p.hxz", ...small).document;
+  expect(document.compressed_size, `seed ${SEED}`).toBeLessThan(plain.compressed_size * 0.95);
+  expect(inspect(cwd, "d.hxz")).toMatchObject({ version: 1, compression: "zstd", has_dictionary: true });
+  const bytes = new Uint8Array(readFileSync(join(cwd, "d.hxz")));
+  const { main, metadata, dictionaryLength } = decodeReferenceFormat1(bytes);
+  expect(dictionaryLength).toBe(document.dictionary_bytes);
+  // The dictionary id of a trained dictionary, and of a frame that was coded with it.
+  const view = new DataView(bytes.buffer);
+  expect(view.getUint32(4096, true)).toBe(0xec30_a437);
+  const id = view.getUint32(4100, true);
+  const first = 4096 + dictionaryLength!;
+  expect([view.getUint32(first, true), view.getUint8(first + 4) & 3]).toEqual([0xfd2f_b528, 3]);
+  expect(view.getUint32(first + 5 + ((view.getUint8(first + 4) >> 5) & 1 ? 0 : 1), true)).toBe(id);
+  for (const { path, offset, size } of metadata.files) {
+    expect(readFileSync(join(cwd, "tree", path)).equals(main.bytes.subarray(offset, offset + size)), path).toBe(true);
+  }
+  expect(hexz(["extract", "d.hxz", "out"], { cwd }).code).toBe(0);
+  expect(readFileSync(join(cwd, "out/f1149.json")).equals(readFileSync(join(cwd, "tree/f1149.json")))).toBe(true);
+  const env = { ...process.env, HEXZ_PASSWORD: "x" };
+  const leak = hexzJson(
+    ["pack", "tree", "e.hxz", "--format", "1", "--compression", "zstd", "--dictionary", "--encrypt"],
+    { cwd, env },
+  );
+  expect([leak.code, leak.document.error.code]).toEqual([2, "usage"]);
+  const lz4 = hexzJson(["pack", "tree", "l.hxz", "--format", "1", "--dictionary"], { cwd });
+  expect([lz4.code, lz4.document.error.code]).toEqual([2, "usage"]);
 });
 
 test("refused: other codecs, standard input; too small an input gets none, with a warning", () => {

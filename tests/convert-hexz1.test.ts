@@ -2,7 +2,16 @@
 // goes back to format 1, with the same contents.
 
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
@@ -206,6 +215,59 @@ describe("the command", () => {
     expect([encrypted, main.bytes.length]).toEqual([true, 500_000]);
     const { SOURCE_DATE_EPOCH: _, ...plain } = process.env;
     expect(hexz(["extract", "two.hxz", "x"], { cwd, env: plain })).toMatchObject({ code: 2 });
+  });
+
+  test("what is made of an encrypted archive is plain with a warning, or is not made", () => {
+    const cwd = tree();
+    const env = { ...process.env, HEXZ_PASSWORD: "correct horse" };
+    writeFileSync(join(cwd, "disk"), text(50_000, random));
+    writeFileSync(join(cwd, "vm.overlay"), text(4096, random));
+    writeFileSync(join(cwd, "vm.meta"), new Uint8Array(8));
+    for (const format of ["1", "2"]) {
+      const args = ["pack", "--disk", "disk", `${format}.hxz`, "--format", format, "--encrypt", "--quiet"];
+      expect(hexz(args, { cwd, env })).toMatchObject({ code: 0, stderr: "" });
+    }
+    const conversions = [
+      ["convert", "hexz1", "1.hxz", "out.hxz"],
+      ["convert", "--to", "hexz1", "2.hxz", "out.hxz"],
+      ["convert", "--to", "hexz1", "1.hxz", "out.hxz"],
+    ];
+    for (const args of conversions) {
+      const { code, document } = hexzJson([...args, "--force"], { cwd, env });
+      expect([code, document.warnings.map((one: { code: string }) => one.code)], args.join(" ")).toEqual([
+        0,
+        ["not_encrypted"],
+      ]);
+      const { stdout: _, stderr } = hexz([...args, "--force", "--quiet"], { cwd, env });
+      expect(stderr).toContain("is encrypted, and what is made of it is not");
+      const { HEXZ_PASSWORD: __, ...nothing } = env;
+      const read = hexz(["cat", "out.hxz", "disk"], { cwd, env: nothing });
+      expect([read.code, sha256(read.bytes)]).toEqual([0, sha256(readFileSync(join(cwd, "disk")))]);
+      const closed = hexzJson([...args, "--force", "--encrypt"], { cwd, env });
+      expect([closed.code, closed.document.warnings]).toEqual([0, []]);
+      expect(hexz(["cat", "out.hxz", "disk"], { cwd, env: nothing }).code).toBe(2);
+    }
+    rmSync(join(cwd, "out.hxz"));
+    // Copies of format 2 are encrypted as what they were made of; where that cannot be, there is none.
+    for (const args of [
+      ["flatten", "1.hxz", "out.hxz"],
+      ["rebase", "1.hxz", "none.hxz", "out.hxz"],
+      ["commit", "1.hxz", "vm.overlay", "out.hxz"],
+    ]) {
+      writeFileSync(join(cwd, "small"), "small");
+      hexz(["pack", "small", "none.hxz", "--force"], { cwd });
+      const { code, document } = hexzJson(args, { cwd, env });
+      expect([code, document.error.code], args[0]).toEqual([2, "not_encrypted"]);
+      expect(existsSync(join(cwd, "out.hxz"))).toBe(false);
+    }
+    for (const args of [
+      ["flatten", "2.hxz", "out.hxz"],
+      ["commit", "2.hxz", "vm.overlay", "out.hxz"],
+      ["repair", "2.hxz", "out.hxz"],
+    ]) {
+      expect([args[0], hexzJson([...args, "--force"], { cwd, env }).code]).toEqual([args[0], 0]);
+      expect(hexzJson(["inspect", "out.hxz"], { cwd, env }).document.encrypted, args[0]).toBe(true);
+    }
   });
 
   test("the bytes do not depend on the number of threads", () => {

@@ -6,6 +6,7 @@ import { describe, expect } from "vitest";
 import { createSigningKeys } from "../src/node/keygen.ts";
 import { readPrivateKey } from "../src/node/keys.ts";
 import { type PackOptions, pack } from "../src/node/pack.ts";
+import { hexz, hexzJson } from "./support/cli.ts";
 import { findOriginal, type Job, randomContent, sha256, testsWith } from "./support/original.ts";
 import { randomBytes, randomFrom, SEED, text } from "./support/random.ts";
 import { concat } from "./support/reference-bytes.ts";
@@ -154,5 +155,35 @@ describe("0.8.2 reads", () => {
       const expected = Object.fromEntries(files.map(([name, content]) => [name, sha256(content)]));
       expect(done[number], `round ${number} of seed ${SEED}: ${JSON.stringify(options)}`).toEqual({ files: expected });
     }
+  });
+
+  testWith("0.8.2")("what `hexz build --format 1` makes with each profile, dictionaries among them", async () => {
+    const cwd = temporaryDirectory();
+    const words = text(20_000, random);
+    const files: Record<string, Uint8Array> = {};
+    for (let number = 0; number < 60; number++) {
+      const parts = Array.from({ length: 300 }, () => {
+        const at = random(19_900);
+        return concat(new TextEncoder().encode(`{"id": ${random(1e6)}, "name": "`), words.subarray(at, at + 40));
+      });
+      files[`f${number}.json`] = concat(...parts);
+    }
+    mkdirSync(join(cwd, "tree"));
+    for (const [name, bytes] of Object.entries(files)) writeFileSync(join(cwd, "tree", name), bytes);
+    const profiles = ["generic", "eda", "embedded", "ml", "archival"];
+    const dictionaries: boolean[] = [];
+    for (const profile of profiles) {
+      const args = ["build", "tree", `${profile}.hxz`, "--profile", profile, "--format", "1"];
+      expect(hexz(args, { cwd })).toMatchObject({ code: 0, stderr: "" });
+      dictionaries.push(hexzJson(["inspect", `${profile}.hxz`], { cwd }).document.has_dictionary);
+    }
+    expect(dictionaries).toContain(true);
+    const done = original.run(
+      "0.8.2",
+      profiles.map((profile): Job => ({ do: "read_082", archive: `${profile}.hxz` })),
+      cwd,
+    );
+    const expected = Object.fromEntries(Object.entries(files).map(([name, bytes]) => [name, sha256(bytes)]));
+    for (const [number, profile] of profiles.entries()) expect(done[number], profile).toEqual({ files: expected });
   });
 });

@@ -24,6 +24,7 @@ export const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   output_is_input: EXIT.usage,
   collision: EXIT.usage,
   password_missing: EXIT.usage,
+  not_encrypted: EXIT.usage,
   not_an_archive: EXIT.bad,
   truncated: EXIT.bad,
   version_unknown: EXIT.bad,

@@ -10,6 +10,7 @@ export const ERROR_CODES = {
   output_is_input: "the output is also an input, or lies inside one",
   collision: "an entry to extract is there already",
   password_missing: "the archive is encrypted and no key was given",
+  not_encrypted: "an archive is encrypted, and what is made of it is not",
   /** the archive or data is bad, or the answer is no */
   not_an_archive: "the file is not a Hexz archive",
   truncated: "the end of the archive is missing",

@@ -25,8 +25,8 @@ export async function commitFormat1(
   if (options.thin === true) throw refused(`nothing can refer to what ${source.name} stores: it is of format 1`);
   if (format1?.manifest !== undefined) throw refused(`what ${source.name} calls its disk is the content of its tree`);
   if (format1?.opened.header.encryption !== undefined && options.encryption === undefined) {
-    throw new HexzError("usage", `${source.name} is encrypted, and nothing says who may read the new archive`, {
-      hint: "--encrypt or --recipient",
+    throw new HexzError("not_encrypted", `${source.name} is encrypted, and what is made of it would not be`, {
+      hint: "--encrypt asks for the password of the new archive, --recipient names who can read it",
     });
   }
   const memory = ownStreams.find(({ name }) => name === "memory");

@@ -71,8 +71,8 @@ export async function copyArchiveFile(options: CopyFileOptions): Promise<CopiedF
 async function upgradeCopy({ format1, source }: Archive, options: CopyFileOptions): Promise<CopiedFile> {
   const { header } = format1!.opened;
   if (header.encryption !== undefined && options.encryption === undefined) {
-    throw new HexzError("not_available", `${source.name} is encrypted, and its copy would not be`, {
-      hint: "--encrypt asks for the password of the copy",
+    throw new HexzError("not_encrypted", `${source.name} is encrypted, and its copy would not be`, {
+      hint: "--encrypt asks for the password of the copy, --recipient names who can read it",
     });
   }
   const { convert } = await import("./convert/convert.ts");

@@ -1,8 +1,8 @@
 // Archives into archives: `convert hexz1` makes one of format 2 of one of format 1, `convert --to hexz1` one of format 1
 // of either. What was written is read back and compared before it gets its name.
 
-import { HexzError } from "../../core/errors.ts";
-import { displayName } from "../../core/format/path.ts";
+import { HexzError, type Warning } from "../../core/errors.ts";
+import { byteStringFromText, displayName } from "../../core/format/path.ts";
 import { looksLikeFormat1 } from "../../core/format/v1/header.ts";
 import type { Archive } from "../../core/read/archive.ts";
 import { type OpenOptions, openArchiveFile } from "../archive.ts";
@@ -32,6 +32,7 @@ async function convertArchive(path: string, context: ImportContext, version: 1 |
     if (version !== undefined && archive.version !== version) {
       throw new HexzError("usage", `${path} is of format ${archive.version}, not of format ${version}`);
     }
+    if (isEncrypted(archive) && options.encryption === undefined) warn(plainWarning(path));
     context.expect(archive.root.addressSpace);
     const copied = await copyContents(archive, writer, warn);
     const secrets = secretsFor(options);
@@ -40,6 +41,16 @@ async function convertArchive(path: string, context: ImportContext, version: 1 |
   } finally {
     await archive.close();
   }
+}
+
+function isEncrypted({ envelope, format1 }: Archive): boolean {
+  return envelope !== undefined || format1?.opened.header.encryption !== undefined;
+}
+
+/** Keys cannot be taken over from one format to the other, and a conversion gives contents out, as extraction does. */
+function plainWarning(path: string): Warning {
+  const message = `${path} is encrypted, and what is made of it is not: everybody can read that; --encrypt asks for a password`;
+  return { path: byteStringFromText(path), code: "not_encrypted", message };
 }
 
 /** What opens the archive that is made; undefined: nothing here. */
