@@ -1,6 +1,7 @@
 // A crew of threads over one shared memory. The coordinator publishes tasks in a ring; whoever is free claims the next
 // one, the coordinator too while it waits. Nothing is sent by message, so a task costs two atomic operations.
 
+import { existsSync, readlinkSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import type { CodecId, Engine } from "../core/engine.ts";
 import { HexzError } from "../core/errors.ts";
@@ -13,16 +14,22 @@ import { createNativeEngine } from "./native-engine.ts";
 
 export type EngineChoice = "auto" | "native" | "wasm";
 
-/** Control words: tasks published, tasks claimed, whether to stop, then the ring of task addresses. */
-const CONTROL = { published: 0, claimed: 1, stop: 2, ring: 3 } as const;
 /** More than tasks are ever in flight. */
 const RING = 256;
+/** Control words: tasks published, tasks claimed, whether to stop, the ring of task addresses, two of every thread. */
+const CONTROL = { published: 0, claimed: 1, stop: 2, ring: 3, threads: 3 + RING } as const;
+/** Of a thread: its number in the system, 0 where that is not known; the task that it claims or runs. */
+const OF_THREAD = { id: 0, task: 1, words: 2 } as const;
 const PAGE = 65_536;
+/** Milliseconds of waiting for a task after which the coordinator looks whether its thread is still alive. */
+const LOOK = 250;
 /**
- * Milliseconds after which the coordinator runs a task again by itself. Only a thread that died leaves one undone, and
- * running a task twice gives the same bytes at the same place.
+ * Milliseconds after which the coordinator runs the task of a thread again of which it cannot tell that it died. Long,
+ * because a thread that is only slow would write where others write by then.
  */
-const GIVE_UP = 20_000;
+const GIVE_UP = 600_000;
+/** Milliseconds for a thread to end after it was told to. */
+const LAST_WORDS = 20_000;
 
 /** What a thread is told when it starts. */
 export interface WorkerStart {
@@ -31,6 +38,8 @@ export interface WorkerStart {
   readonly heap: { readonly start: number; readonly end: number };
   readonly gatherBytes: number;
   readonly controlAddress: number;
+  /** Its number among the threads. */
+  readonly number: number;
   readonly engine: EngineChoice;
   readonly codecs: readonly CodecId[];
 }
@@ -49,14 +58,41 @@ export function chooseEngine(portable: Engine, choice: EngineChoice): Engine {
 
 /** A view of the control words. */
 export function controlAt(memory: WebAssembly.Memory, address: number): Int32Array {
-  return new Int32Array(memory.buffer, address, CONTROL.ring + RING);
+  return new Int32Array(memory.buffer, address, PAGE / 4);
 }
 
-/** Runs the next task that nobody has claimed. Returns false when there is none. */
-function runNext(workspace: Workspace, control: Int32Array): boolean {
+const wordOf = (number: number, word: "id" | "task"): number =>
+  CONTROL.threads + number * OF_THREAD.words + OF_THREAD[word];
+
+/** The number by which the system knows this thread; 0 where it does not say, which is so without /proc. */
+function systemThreadId(): number {
+  try {
+    return Number(/\d+$/.exec(readlinkSync("/proc/thread-self"))?.[0] ?? 0);
+  } catch {
+    return 0;
+  }
+}
+
+/** Whether the thread that claimed a task has died. */
+function isAbandoned(control: Int32Array, threads: number, { address }: Task): boolean {
+  for (let number = 0; number < threads; number++) {
+    if (Atomics.load(control, wordOf(number, "task")) >>> 0 !== address) continue;
+    const id = Atomics.load(control, wordOf(number, "id"));
+    if (id !== 0 && !existsSync(`/proc/self/task/${id}`)) return true;
+  }
+  return false;
+}
+
+/**
+ * Runs the next task that nobody has claimed. Returns false when there is none.
+ * @param mine the word that says which task this thread has
+ */
+function runNext(workspace: Workspace, control: Int32Array, mine?: number): boolean {
   const claimed = Atomics.load(control, CONTROL.claimed);
   if (claimed === Atomics.load(control, CONTROL.published)) return false;
   const address = Atomics.load(control, CONTROL.ring + (claimed & (RING - 1)));
+  // Before the claim: from then on a thread may die with it.
+  if (mine !== undefined) Atomics.store(control, mine, address);
   if (Atomics.compareExchange(control, CONTROL.claimed, claimed, (claimed + 1) | 0) !== claimed) return true;
   const task = taskAt(workspace.engine.memory, address >>> 0);
   let state: number = TASK_STATE.failed;
@@ -71,12 +107,14 @@ function runNext(workspace: Workspace, control: Int32Array): boolean {
 }
 
 /** The life of a thread: tasks until it is told to stop. */
-export function serveTasks(workspace: Workspace, control: Int32Array): void {
+export function serveTasks(workspace: Workspace, control: Int32Array, number: number): void {
+  const mine = wordOf(number, "task");
+  Atomics.store(control, wordOf(number, "id"), systemThreadId());
   for (;;) {
     const published = Atomics.load(control, CONTROL.published);
     if (Atomics.load(control, CONTROL.stop) !== 0) return;
     try {
-      if (runNext(workspace, control)) continue;
+      if (runNext(workspace, control, mine)) continue;
     } catch {
       // The coordinator sees the task's state and runs it again, so that the error appears where it can be told.
       continue;
@@ -122,6 +160,7 @@ export async function createPool(options: PoolOptions): Promise<Crew> {
   };
   const startWorkers = () => {
     for (let number = 0; number < threads - 1; number++) {
+      control.fill(0, wordOf(number, "id"), wordOf(number + 1, "id"));
       const start = threadsStart + number * threadHeap;
       const workerData: WorkerStart = {
         kernels,
@@ -129,6 +168,7 @@ export async function createPool(options: PoolOptions): Promise<Crew> {
         heap: { start, end: start + threadHeap },
         gatherBytes,
         controlAddress: mainHeap,
+        number,
         engine: options.engine,
         codecs: [...codecs],
       };
@@ -174,12 +214,11 @@ export async function createPool(options: PoolOptions): Promise<Crew> {
       const deadline = performance.now() + GIVE_UP;
       while (Atomics.load(task.words, 0) === TASK_STATE.queued) {
         if (runNext(workspace, control)) continue;
-        if (performance.now() > deadline) {
-          runTask(workspace, task);
-          Atomics.store(task.words, 0, TASK_STATE.done);
-        } else {
-          Atomics.wait(task.words, 0, TASK_STATE.queued, 1000);
-        }
+        const waited = Atomics.wait(task.words, 0, TASK_STATE.queued, LOOK);
+        if (waited !== "timed-out") continue;
+        if (!isAbandoned(control, threads - 1, task) && performance.now() < deadline) continue;
+        runTask(workspace, task);
+        Atomics.store(task.words, 0, TASK_STATE.done);
       }
       succeeded(workspace, task);
     },
@@ -191,7 +230,7 @@ export async function createPool(options: PoolOptions): Promise<Crew> {
 function ended(worker: Worker): Promise<void> {
   if (worker.threadId < 0) return Promise.resolve();
   return new Promise((resolve) => {
-    const hangs = setTimeout(() => worker.terminate(), GIVE_UP);
+    const hangs = setTimeout(() => worker.terminate(), LAST_WORDS);
     worker.ref();
     worker.once("exit", () => {
       clearTimeout(hangs);
