@@ -3,6 +3,7 @@
 import type { Engine } from "../core/engine.ts";
 import { HexzError, type Warning } from "../core/errors.ts";
 import type { Archive } from "../core/read/archive.ts";
+import { storedBlocks } from "../core/read/stored-blocks.ts";
 import { type CopiedArchive, type CopyOptions, type CopySource, copyArchive } from "../core/write/copier.ts";
 import type { Encryption } from "../core/write/envelope-sink.ts";
 import type { Sink } from "../core/write/sink.ts";
@@ -42,10 +43,8 @@ export function copySourceOf(archive: Archive, metadata: Record<string, unknown>
     metadata,
     leaves: () => archive.leaves(),
     entries: () => archive.entries(),
-    chunk: (block, offset, length, digest) => archive.run(archive.random.chunk(block, offset, offset + length, digest)),
     isStored: () => true,
-    stored: (block) => archive.run(archive.random.stored(block)),
-    dictionary: async (block) => (await archive.run(archive.dictionaries.of(block)))!,
+    ...storedBlocks(archive),
   };
 }
 

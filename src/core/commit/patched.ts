@@ -48,6 +48,7 @@ export function patchedSource(base: CopySource, patch: Patch, digestOf: DigestOf
       for await (const entry of base.entries()) yield moved(entry) as Entry;
     },
     isStored: ({ archive }) => archive !== NOWHERE,
+    verify: (...chunk) => base.verify(...chunk),
     stored: (block) => base.stored(block),
     dictionary: (block) => base.dictionary(block),
     async chunk(block, offset, length, digest) {

@@ -52,18 +52,33 @@ export async function runEagerly<T>(io: Io<T>, signal?: AbortSignal): Promise<T>
   return step.value;
 }
 
-/** @throws HexzError `usage` when a source cannot be read without waiting */
-export function runSync<T>(io: Io<T>): T {
+/**
+ * Waits only for sources that cannot be read without: for many small reads in a row, where waiting takes longer than
+ * reading.
+ */
+export async function runAtOnce<T>(io: Io<T>, signal?: AbortSignal): Promise<T> {
   let step = io.next();
   while (!step.done) {
+    const mustWait = step.value.some(({ source }) => source.readSync === undefined);
     step = io.next(
-      step.value.map(({ source, start, end, into }) => {
-        if (source.readSync === undefined) throw new HexzError("usage", `${source.name} cannot be read synchronously`);
-        if (into === undefined || source.readIntoSync === undefined) return source.readSync(start, end);
-        source.readIntoSync(start, into);
-        return into;
-      }),
+      mustWait
+        ? await Promise.all(step.value.map(({ source, start, end }) => source.read(start, end, signal)))
+        : step.value.map(readNow),
     );
   }
   return step.value;
+}
+
+/** @throws HexzError `usage` when a source cannot be read without waiting */
+export function runSync<T>(io: Io<T>): T {
+  let step = io.next();
+  while (!step.done) step = io.next(step.value.map(readNow));
+  return step.value;
+}
+
+function readNow({ source, start, end, into }: ReadRequest): Uint8Array {
+  if (source.readSync === undefined) throw new HexzError("usage", `${source.name} cannot be read synchronously`);
+  if (into === undefined || source.readIntoSync === undefined) return source.readSync(start, end);
+  source.readIntoSync(start, into);
+  return into;
 }

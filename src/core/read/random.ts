@@ -18,6 +18,7 @@ const LONGEST_REQUEST = 8 * 1024 * 1024;
 /** Buffers for decoded blocks have lengths in steps of this, so that they serve again: fresh memory is slow. */
 const BUFFER_STEP = 64 * 1024;
 const SPARE_BUFFERS = 32;
+const NOTHING = new Uint8Array(0);
 /** Stored blocks up to this length are read into one buffer that stays. */
 const STORED_BUFFER = 256 * 1024;
 
@@ -130,11 +131,19 @@ export class RandomReader {
     return out;
   }
 
-  /** A block as it is stored. */
-  *stored(block: BlockRef): Io<Uint8Array> {
+  /** Checks that a chunk is what its digest says. */
+  *verify(block: BlockRef, chunkStart: number, chunkEnd: number, digest: Uint8Array): Io<void> {
+    const piece = { start: 0, end: 0, chunkStart, chunkEnd, blockStart: chunkStart, digest };
+    yield* this.#execute({ blocks: [{ block, pieces: [piece] }], fills: [], end: 0 }, NOTHING, 0);
+  }
+
+  /** A block as it is stored. @param room for it, if it can be read without waiting */
+  *stored(block: BlockRef, room?: (length: number) => Uint8Array): Io<Uint8Array> {
     const { source } = yield* this.#stores.store(block.archive);
     checkBlockPlace(block, source.size, source.name);
-    const [stored] = yield [{ source, start: block.offset, end: block.offset + block.storedLength }];
+    const into = room?.(block.storedLength);
+    const place = { source, start: block.offset, end: block.offset + block.storedLength };
+    const [stored] = yield [into === undefined ? place : { ...place, into }];
     return stored!;
   }
 

@@ -14,6 +14,7 @@ import { Archive, type Machinery } from "../read/archive.ts";
 import { openEnvelopeIo } from "../read/envelope.ts";
 import { runAsync } from "../read/io.ts";
 import { requireSigners } from "../read/signatures.ts";
+import { storedBlocks } from "../read/stored-blocks.ts";
 import type { RangeSource } from "../source/source.ts";
 import { loadBases } from "../write/bases.ts";
 import { copyArchive } from "../write/copier.ts";
@@ -149,10 +150,7 @@ async function copyLeft(work: Work, inventory: Inventory, openScratch: () => Scr
       metadata: plan.metadata,
       leaves: () => wantedLeaves(archive, plan),
       entries: () => plan.entries(),
-      chunk: (block, offset, length, digest) =>
-        archive.run(archive.random.chunk(block, offset, offset + length, digest)),
-      stored: (block) => archive.run(archive.random.stored(block)),
-      dictionary: async (block) => (await archive.run(archive.dictionaries.of(block)))!,
+      ...storedBlocks(archive, signal),
       isBorder: (address) => plan.isBorder(address),
     },
     sink,

@@ -40,7 +40,9 @@ export interface CopySource {
   chunk(block: BlockRef, offset: number, length: number, digest: Uint8Array): Promise<Uint8Array>;
   /** Whether the block is stored and could be taken over as it is. */
   isStored(block: BlockRef): boolean;
-  /** A block as it is stored. */
+  /** That a chunk is there, and is what its digest says. */
+  verify(block: BlockRef, offset: number, length: number, digest: Uint8Array): Promise<void>;
+  /** A block as it is stored, until the next one is asked for. */
   stored(block: BlockRef): Promise<Uint8Array>;
   /** The dictionary of a block that needs one. */
   dictionary(block: BlockRef): Promise<Uint8Array>;
@@ -207,13 +209,14 @@ class Copier {
     from: { block: BlockRef; offset: number; sourceBlock: number },
   ): Promise<Location> {
     const { block, offset, sourceBlock } = from;
-    const plain = await this.#source.chunk(block, offset, length, digest);
     const { blocks } = this.#known;
     if (!this.#source.isStored(block) || !this.#sourceBlocks.isWhole(sourceBlock, block)) {
+      const plain = await this.#source.chunk(block, offset, length, digest);
       const location = this.#recoder.add(plain, () => blocks.count);
       await this.#appender.flush();
       return location;
     }
+    await this.#source.verify(block, offset, length, digest);
     let copy = this.#sourceBlocks.copyOf(sourceBlock);
     if (copy === undefined) {
       this.#recoder.close();
