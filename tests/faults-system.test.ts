@@ -1,13 +1,12 @@
 // System calls that fail or are the last: strace ends the program at each write, sync and rename, or lets each of them
 // fail. The old output, or all of the new one; after an error nothing else is left.
 
-import { spawnSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { checkArchive, openArchiveFile } from "../src/node/index.ts";
-import { CLI, hexz } from "./support/cli.ts";
+import { hexz } from "./support/cli.ts";
 import { randomBytes, randomFrom, SEED } from "./support/random.ts";
+import { ERRORS, isWhole, withFault } from "./support/system-faults.ts";
 import { temporaryDirectory } from "./support/trees.ts";
 
 process.stdout.write(`faults-system.test.ts: HEXZ_SEED=${SEED}\n`);
@@ -33,45 +32,17 @@ function prepare(): Place {
   return { directory, output, old: readFileSync(output) };
 }
 
-interface Faulty {
-  readonly code: number | null;
-  readonly stdout: string;
-}
-
-/** Runs `hexz` with one system call changed. @returns undefined when there was no such call */
-function withFault(place: Place, args: readonly string[], call: string, number: number, fault: string) {
-  const trace = join(place.directory, "trace");
-  const inject = `inject=${call}:${fault}:when=${number}`;
-  const strace = ["-f", "-o", trace, "-e", `trace=${call}`, "-e", inject];
-  const { status, signal, stdout } = spawnSync("strace", [...strace, process.execPath, CLI, ...args], {
-    encoding: "utf8",
-  });
-  // strace ends as its child does, and may then have written nothing
-  const happened = signal === "SIGKILL" || readFileSync(trace, "latin1").includes("(INJECTED)");
-  rmSync(trace, { force: true });
-  return happened ? ({ code: status, stdout } satisfies Faulty) : undefined;
-}
-
 /** The outcomes of a fault at the first call of a kind, the second, and so on; before each, the output is the old one. */
 function* faultsAtEach(place: Place, args: readonly string[], call: string, fault: string, syncs: number) {
   // At its end Node syncs its standard streams; that is no concern of ours, and an error there hangs it.
   const most = call === "fsync" ? syncs : MOST_CALLS;
   for (let number = 1; number <= most; number++) {
     writeFileSync(place.output, place.old);
-    const ran = withFault(place, args, call, number, fault);
+    const ran = withFault(place.directory, args, call, number, fault);
     if (ran === undefined) return;
     yield { ...ran, now: readFileSync(place.output), at: `${call} ${number}` };
   }
   if (call !== "fsync") throw new Error(`more than ${MOST_CALLS} calls of ${call}`);
-}
-
-async function isWhole(path: string): Promise<boolean> {
-  const archive = await openArchiveFile(path);
-  try {
-    return (await checkArchive(archive)).ok;
-  } finally {
-    await archive.close();
-  }
 }
 
 const CASES = [
@@ -88,12 +59,6 @@ const CASES = [
     syncs: 1,
   },
 ];
-
-const ERRORS: Record<string, { fault: string; code: string }> = {
-  pwrite64: { fault: "error=ENOSPC", code: "no_space" },
-  fsync: { fault: "error=EIO", code: "io" },
-  rename: { fault: "error=EIO", code: "io" },
-};
 
 describe.each(CASES)("$name", ({ args, calls, syncs }) => {
   test.each(calls)("kill -9 at every %s: the old archive, or one that is whole", async (call) => {

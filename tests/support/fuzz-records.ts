@@ -68,7 +68,7 @@ export function changeJson(bytes: Uint8Array, random: Random): Uint8Array {
       const how = random(6);
       if (how === 0) delete inside[key];
       else if (how === 1) inside[`${LOADED[random(LOADED.length)]}`] = deeper;
-      else inside[key] = LOADED[random(LOADED.length)];
+      else inside[key] = structuredClone(LOADED[random(LOADED.length)]);
       break;
     }
   }
