@@ -1,6 +1,7 @@
 // Locating: which chunks of which blocks hold a range. Pure: an index leaf goes in, a plan comes out.
 
 import { equalBytes } from "../bytes.ts";
+import { DIGEST_LENGTH } from "../digest.ts";
 import type { BlockRef, IndexLeaf } from "../format/index-page.ts";
 import { lastAtMost } from "./search.ts";
 
@@ -44,31 +45,37 @@ export type Piece = (ChunkPiece & { readonly block: number }) | FillPiece;
 
 /** The pieces of [start, end) that the leaf describes, in address order. `block` counts in `leaf.blocks`. */
 export function* piecesOf(leaf: IndexLeaf, start: number, end: number): Generator<Piece> {
-  const { starts, fills, blockNumbers, blockOffsets, digests, undigested } = leaf;
+  const { starts, fills } = leaf;
   const count = fills.length;
-  for (let number = lastAtMost(starts.subarray(0, count), start); number < count && starts[number]! < end; number++) {
-    const chunkAddress = starts[number]!;
-    const from = Math.max(start, chunkAddress);
-    const to = Math.min(end, starts[number + 1]!);
-    if (fills[number]! >= 0) {
-      yield { start: from, end: to, value: fills[number]! };
-      continue;
-    }
-    const chunkStart = blockOffsets[number]!;
-    const place = { start: from, end: to, block: blockNumbers[number]!, blockStart: chunkStart + from - chunkAddress };
-    if (undigested?.[number]) {
-      // What is known of it is known of its block.
-      const { plainLength, seal } = leaf.blocks[place.block]!;
-      yield { ...place, chunkStart: 0, chunkEnd: plainLength, digest: seal?.digest };
-      continue;
-    }
-    yield {
-      ...place,
-      chunkStart,
-      chunkEnd: chunkStart + starts[number + 1]! - chunkAddress,
-      digest: digests.subarray(number * 32, number * 32 + 32),
-    };
+  for (let number = lastAtMost(starts, start); number < count && starts[number]! < end; number++) {
+    yield pieceOf(leaf, number, Math.max(start, starts[number]!), Math.min(end, starts[number + 1]!));
   }
+}
+
+/** The piece [start, end) of a chunk. */
+function pieceOf(leaf: IndexLeaf, number: number, start: number, end: number): Piece {
+  const { starts, fills, blockNumbers, blockOffsets, digests, undigested } = leaf;
+  if (fills[number]! >= 0) return { start, end, value: fills[number]! };
+  const block = blockNumbers[number]!;
+  const chunkAddress = starts[number]!;
+  let chunkStart = blockOffsets[number]!;
+  const blockStart = chunkStart + start - chunkAddress;
+  let chunkEnd = chunkStart + starts[number + 1]! - chunkAddress;
+  let digest: Uint8Array | undefined;
+  if (undigested?.[number]) {
+    // What is known of it is known of its block.
+    const { plainLength, seal } = leaf.blocks[block]!;
+    chunkStart = 0;
+    chunkEnd = plainLength;
+    digest = seal?.digest;
+  } else digest = digests.subarray(number * DIGEST_LENGTH, (number + 1) * DIGEST_LENGTH);
+  return { start, end, chunkStart, chunkEnd, blockStart, digest, block };
+}
+
+/** The piece, where one chunk holds all of [start, end): most reads are short, and need no plan. */
+export function onlyPiece(leaf: IndexLeaf, start: number, end: number): Piece | undefined {
+  const number = lastAtMost(leaf.starts, start);
+  return end <= leaf.starts[number + 1]! ? pieceOf(leaf, number, start, end) : undefined;
 }
 
 /** @param start within the leaf */

@@ -8,7 +8,7 @@ import { codedPart } from "../format/v1/stored-block.ts";
 import { mergeRanges } from "../source/merge.ts";
 import { Cache } from "./cache.ts";
 import type { Io } from "./io.ts";
-import { type ChunkPiece, locate, type Plan, sameChunk } from "./locate.ts";
+import { type ChunkPiece, locate, onlyPiece, type Plan, sameChunk } from "./locate.ts";
 import type { PageContext } from "./pages.ts";
 import type { BlockStore, DictionaryOf, Index, Stores } from "./parts.ts";
 
@@ -107,6 +107,12 @@ export class RandomReader {
     for (let at = start; at < end; ) {
       const found = yield* this.#index.find(at);
       if ("error" in found) throw found.error;
+      const piece = onlyPiece(found.leaf, at, end);
+      if (piece !== undefined) {
+        if (!("value" in piece)) yield* this.#readPiece(found.leaf.blocks[piece.block]!, piece, out, start);
+        else if (piece.value !== 0) out.fill(piece.value, at - start);
+        break;
+      }
       const plan = locate(found.leaf, at, end);
       yield* this.#execute(plan, out, start);
       at = plan.end;
@@ -118,7 +124,7 @@ export class RandomReader {
   *chunk(block: BlockRef, chunkStart: number, chunkEnd: number, digest: Uint8Array): Io<Uint8Array> {
     const out = new Uint8Array(chunkEnd - chunkStart);
     const piece = { start: 0, end: out.length, chunkStart, chunkEnd, blockStart: chunkStart, digest };
-    yield* this.#execute({ blocks: [{ block, pieces: [piece] }], fills: [], end: out.length }, out, 0);
+    yield* this.#readPiece(block, piece, out, 0);
     return out;
   }
 
@@ -127,7 +133,7 @@ export class RandomReader {
     const out = new Uint8Array(length);
     const whole = { chunkStart: 0, chunkEnd: block.plainLength, digest: block.seal?.digest };
     const piece = { start: 0, end: length, blockStart: offset, ...whole };
-    yield* this.#execute({ blocks: [{ block, pieces: [piece] }], fills: [], end: length }, out, 0);
+    yield* this.#readPiece(block, piece, out, 0);
     return out;
   }
 
@@ -147,21 +153,41 @@ export class RandomReader {
     return stored!;
   }
 
+  *#readPiece(block: BlockRef, piece: ChunkPiece, out: Uint8Array, base: number): Io<void> {
+    if (this.#takeKnown(block, [piece], out, base)) return;
+    const store = yield* this.#stores.store(block.archive);
+    const { source } = store;
+    const { offset, storedLength } = block;
+    checkBlockPlace(block, source.size, source.name);
+    const dictionary = block.dictionary === undefined ? undefined : yield* this.#dictionaries.of(block);
+    const request = { source, start: offset, end: offset + storedLength };
+    const isShort = storedLength <= STORED_BUFFER;
+    const [stored] = yield [isShort ? { ...request, into: this.#stored.subarray(0, storedLength) } : request];
+    yield* this.#take(store, { block, stored: stored!, dictionary }, [piece], out, base);
+  }
+
   *#execute(plan: Plan, out: Uint8Array, base: number): Io<void> {
     for (const { start, end, value } of plan.fills) if (value !== 0) out.fill(value, start - base, end - base);
     const missing = new Map<number, Plan["blocks"][number][]>();
     for (const wanted of plan.blocks) {
-      const { archive } = wanted.block;
-      const known = this.#blocks.get(blockKey(wanted.block));
-      if (known === undefined || known.length < lengthFor(wanted.pieces)) {
-        if (missing.has(archive)) missing.get(archive)!.push(wanted);
-        else missing.set(archive, [wanted]);
-      } else if (!sameBlock(known.block, wanted.block)) throw ambiguousBlock(this.#context.source.name, wanted.block);
-      else this.#slice(this.#context.source.name, known, wanted.pieces, out, base);
+      const { block, pieces } = wanted;
+      if (this.#takeKnown(block, pieces, out, base)) continue;
+      if (missing.has(block.archive)) missing.get(block.archive)!.push(wanted);
+      else missing.set(block.archive, [wanted]);
     }
     for (const [archive, blocks] of missing) {
       yield* this.#fetch(yield* this.#stores.store(archive), blocks, out, base);
     }
+  }
+
+  /** Takes pieces out of a block that is remembered; false when it is not. */
+  #takeKnown(block: BlockRef, pieces: readonly ChunkPiece[], out: Uint8Array, base: number): boolean {
+    const known = this.#blocks.get(blockKey(block));
+    if (known === undefined || known.length < lengthFor(pieces)) return false;
+    const { name } = this.#context.source;
+    if (!sameBlock(known.block, block)) throw ambiguousBlock(name, block);
+    this.#slice(name, known, pieces, out, base);
+    return true;
   }
 
   /** Fetches and decodes blocks of one archive. */
@@ -180,14 +206,25 @@ export class RandomReader {
       const at = ranges.findIndex(({ start, end }) => start <= block.offset && block.offset < end);
       const from = block.offset - ranges[at]!.start;
       const stored = fetched[at]!.subarray(from, from + block.storedLength);
-      const dictionary = dictionaries[number];
-      const opened = store.open === undefined ? stored : yield* store.open(block, stored);
-      if (opened === stored) this.#checkSeal(source.name, block, stored);
-      const coded = codedPart(block, opened);
-      const plain = this.#decode(source.name, { block, coded, dictionary }, lengthFor(pieces));
-      this.#slice(source.name, plain, pieces, out, base);
-      this.#blocks.set(blockKey(block), plain, plain.bytes.length);
+      yield* this.#take(store, { block, stored, dictionary: dictionaries[number] }, pieces, out, base);
     }
+  }
+
+  /** Decodes a block, takes pieces out of it, and remembers it. */
+  *#take(
+    store: BlockStore,
+    { block, stored, dictionary }: { block: BlockRef; stored: Uint8Array; dictionary: Uint8Array | undefined },
+    pieces: readonly ChunkPiece[],
+    out: Uint8Array,
+    base: number,
+  ): Io<void> {
+    const { name } = store.source;
+    const opened = store.open === undefined ? stored : yield* store.open(block, stored);
+    if (opened === stored) this.#checkSeal(name, block, stored);
+    const coded = codedPart(block, opened);
+    const plain = this.#decode(name, { block, coded, dictionary }, lengthFor(pieces));
+    this.#slice(name, plain, pieces, out, base);
+    this.#blocks.set(blockKey(block), plain, plain.bytes.length);
   }
 
   /** Checksums are for blocks that have no digest: the digest says more, and it is that of what was packed. */

@@ -173,7 +173,7 @@ export class Pages {
     if (pageNumber < 0) return undefined;
     const page = yield* this.page(stream, pageNumber);
     if (place >= page.starts.at(-1)!) return undefined;
-    return { page, number: lastAtMost(page.starts.subarray(0, page.entries.length), place) };
+    return { page, number: lastAtMost(page.starts, place) };
   }
 
   /** Where the blocks of a stream end. */
