@@ -18,7 +18,7 @@ import type { Signature } from "../format/signatures.ts";
 import type { RangeSource } from "../source/source.ts";
 import type { Crew } from "../work/crew.ts";
 import { ArchiveFile } from "./archive-file.ts";
-import { BulkReader, type Part, type Range } from "./bulk.ts";
+import { BulkReader, type Part, type Range, type Ranges } from "./bulk.ts";
 import { bulkPlan } from "./bulk-plan.ts";
 import { Dictionaries } from "./dictionaries.ts";
 import type { Envelope, Unlocking } from "./envelope.ts";
@@ -301,8 +301,8 @@ export class Archive {
     }
   }
 
-  /** Reads ranges of the address space in the given order, with all threads; every chunk is verified. */
-  async *bulk<R extends Range>(ranges: Iterable<R> | AsyncIterable<R>): AsyncGenerator<Part<R>[]> {
+  /** Reads ranges in the given order, with all threads; every chunk is verified. With `checksums`, those of blocks too. */
+  async *bulk<R extends Range>(ranges: Ranges<R>, { checksums = false } = {}): AsyncGenerator<Part<R>[]> {
     const { index, stores, dictionaries } = this;
     if (this.format1 !== undefined && !(await this.run(suitsBulk(this.format1)))) {
       yield* bulkByPieces(this, ranges);
@@ -316,7 +316,8 @@ export class Archive {
     const crew = await openCrew(plan.heapBytes, codecs);
     try {
       for (const codec of codecs) await crew.load(codec);
-      yield* new BulkReader<R>({ index, stores, dictionaries, crew, plan, signal: this.#signal }).read(ranges);
+      const parts = { index, stores, dictionaries, crew, plan, checksums, signal: this.#signal };
+      yield* new BulkReader<R>(parts).read(ranges);
     } finally {
       await crew.close();
     }

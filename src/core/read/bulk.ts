@@ -35,6 +35,9 @@ export interface Range {
   readonly end: number;
 }
 
+/** What is asked for, in the order in which it is wanted. */
+export type Ranges<R extends Range> = Iterable<R> | AsyncIterable<R>;
+
 /**
  * A part of a range that was asked for; the parts of a range come in order, and an empty range has one empty part.
  * `bytes` is good until the next group of parts is asked for.
@@ -117,6 +120,8 @@ export interface BulkParts {
   readonly dictionaries: DictionaryOf;
   readonly crew: Crew;
   readonly plan: BulkPlan;
+  /** Check the checksums of format 1 also where there are digests. */
+  readonly checksums: boolean;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -141,7 +146,7 @@ export class BulkReader<R extends Range> {
   }
 
   /** The parts of the ranges, in the order of the ranges, in groups. Damage is a part with an error; reading goes on. */
-  async *read(ranges: Iterable<R> | AsyncIterable<R>): AsyncGenerator<Part<R>[]> {
+  async *read(ranges: Ranges<R>): AsyncGenerator<Part<R>[]> {
     let slot = this.#free.pop()!;
     try {
       for await (const range of ranges) {
@@ -287,8 +292,9 @@ export class BulkReader<R extends Range> {
       const stored = slot.stored.subarray(at, at + block.storedLength);
       const opened = slot.unreadable.has(number) ? stored : await this.#open(slot, number, stored);
       const coded = codedPart(block, opened);
-      // What was encrypted was checked when it was opened.
-      const seal = opened === stored ? block.seal : undefined;
+      // What was encrypted was checked when it was opened; and a digest says more than a checksum.
+      const isSealed = opened === stored && (this.#parts.checksums || block.seal?.digest === undefined);
+      const seal = isSealed ? block.seal : undefined;
       const place = dictionary instanceof Uint8Array ? [dictionary.byteOffset, dictionary.length] : [0, 0];
       const words = [block.codec, coded.byteOffset, coded.length, slot.plain.byteOffset + plainAt, block.plainLength];
       const check = seal === undefined ? [0, 0] : [stored.length, seal.checksum];

@@ -4,7 +4,7 @@
 import { HexzError } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import type { Archive } from "../archive.ts";
-import type { Part, Range } from "../bulk.ts";
+import type { Part, Range, Ranges } from "../bulk.ts";
 import type { Io } from "../io.ts";
 import { type Piece, piecesOf } from "../locate.ts";
 import type { Format1 } from "./archive.ts";
@@ -46,10 +46,7 @@ function* hasCommonBlocks({ opened, pages }: Member1): Io<boolean> {
 }
 
 /** Parts as `Archive.bulk` gives them: damage is a part with an error, and reading goes on. */
-export async function* bulkByPieces<R extends Range>(
-  archive: Archive,
-  ranges: Iterable<R> | AsyncIterable<R>,
-): AsyncGenerator<Part<R>[]> {
+export async function* bulkByPieces<R extends Range>(archive: Archive, ranges: Ranges<R>): AsyncGenerator<Part<R>[]> {
   for await (const range of ranges) {
     if (range.start === range.end) yield [{ range, start: range.start, end: range.end, fill: 0 }];
     for (let at = range.start; at < range.end; ) {

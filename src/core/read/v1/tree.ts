@@ -6,9 +6,9 @@ import type { Entry } from "../../format/entry.ts";
 import {
   type ByteString,
   byteStringFromText,
-  comparePaths,
   displayName,
   nameProblem,
+  sortKeyOf,
   splitPath,
 } from "../../format/path.ts";
 import type { Manifest, Member } from "../../format/v1/manifest.ts";
@@ -129,7 +129,7 @@ export class Tree1 implements Tree {
   /** All entries in tree order. @throws HexzError `invalid` when the manifest contradicts itself */
   list(): readonly Entry[] {
     if (this.#problem !== undefined) throw this.#problem;
-    this.#sorted ??= [...this.#entries.values()].sort((a, b) => comparePaths(a.path, b.path));
+    this.#sorted ??= sorted([...this.#entries.values()]);
     return this.#sorted;
   }
 
@@ -138,6 +138,12 @@ export class Tree1 implements Tree {
     if (this.#problem !== undefined) throw this.#problem;
     return this.#entries.get(path);
   }
+}
+
+function sorted(entries: readonly Entry[]): Entry[] {
+  const keyed = entries.map((entry) => ({ entry, key: sortKeyOf(entry.path) }));
+  keyed.sort((a, b) => (a.key < b.key ? -1 : 1));
+  return keyed.map(({ entry }) => entry);
 }
 
 function brokenView(size: number, error: HexzError): ContentView {
