@@ -57,6 +57,8 @@ async function outcomes(file: string, password: string | undefined) {
       for (const part of parts) if ("error" in part) throw part.error;
     }
   });
+  // Single reads and bulk reading find the same.
+  expect(await codeOf(async () => (await opened.file("disk")).read())).toBe(disk);
   const entries = await codeOf(async () => {
     for await (const entry of opened.entries()) if (entry.type === "file") await opened.fileOf(entry).read();
   });

@@ -301,8 +301,8 @@ export class Archive {
     }
   }
 
-  /** Reads ranges in the given order, with all threads; every chunk is verified. With `checksums`, those of blocks too. */
-  async *bulk<R extends Range>(ranges: Ranges<R>, { checksums = false } = {}): AsyncGenerator<Part<R>[]> {
+  /** Reads ranges of the address space in the given order, with all threads; every chunk is verified. */
+  async *bulk<R extends Range>(ranges: Ranges<R>): AsyncGenerator<Part<R>[]> {
     const { index, stores, dictionaries } = this;
     if (this.format1 !== undefined && !(await this.run(suitsBulk(this.format1)))) {
       yield* bulkByPieces(this, ranges);
@@ -316,8 +316,7 @@ export class Archive {
     const crew = await openCrew(plan.heapBytes, codecs);
     try {
       for (const codec of codecs) await crew.load(codec);
-      const parts = { index, stores, dictionaries, crew, plan, checksums, signal: this.#signal };
-      yield* new BulkReader<R>(parts).read(ranges);
+      yield* new BulkReader<R>({ index, stores, dictionaries, crew, plan, signal: this.#signal }).read(ranges);
     } finally {
       await crew.close();
     }

@@ -120,8 +120,6 @@ export interface BulkParts {
   readonly dictionaries: DictionaryOf;
   readonly crew: Crew;
   readonly plan: BulkPlan;
-  /** Check the checksums of format 1 also where there are digests. */
-  readonly checksums: boolean;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -292,9 +290,8 @@ export class BulkReader<R extends Range> {
       const stored = slot.stored.subarray(at, at + block.storedLength);
       const opened = slot.unreadable.has(number) ? stored : await this.#open(slot, number, stored);
       const coded = codedPart(block, opened);
-      // What was encrypted was checked when it was opened; and a digest says more than a checksum.
-      const isSealed = opened === stored && (this.#parts.checksums || block.seal?.digest === undefined);
-      const seal = isSealed ? block.seal : undefined;
+      // What was encrypted was checked when it was opened.
+      const seal = opened === stored ? block.seal : undefined;
       const place = dictionary instanceof Uint8Array ? [dictionary.byteOffset, dictionary.length] : [0, 0];
       const words = [block.codec, coded.byteOffset, coded.length, slot.plain.byteOffset + plainAt, block.plainLength];
       const check = seal === undefined ? [0, 0] : [stored.length, seal.checksum];
