@@ -166,6 +166,28 @@ describe("what decodes a page of the index", () => {
     expect(decodeIndexPage(encodeIndexPage(bare, 20), "x")).toEqual(bare);
   });
 
+  test("takes blocks of no bytes where they can be, and nowhere else", () => {
+    const nothing = Uint8Array.from(
+      Buffer.from("af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262", "hex"),
+    );
+    const data = { kind: "data", offset: 4096, storedLength: 64, plainLength: 0, checksum: 1 } as const;
+    const zeros = (plainLength: number) => ({ kind: "zeros", plainLength }) as const;
+    const good: BlockEntry[][] = [
+      [zeros(5), zeros(0)],
+      [{ ...data, digest: nothing }, zeros(5)],
+      [{ ...data, digest: undefined }],
+      [{ kind: "reference", plainLength: 0, digest: nothing }],
+    ];
+    for (const entries of good) expect(decodeIndexPage(encodeIndexPage(entries), "x")).toEqual(entries);
+    const bad: BlockEntry[][] = [
+      [zeros(0), zeros(5)],
+      [{ ...data, digest: new Uint8Array(32).fill(9) }],
+      [{ ...data, storedLength: 65, digest: undefined }],
+      [{ kind: "reference", plainLength: 0, digest: new Uint8Array(32).fill(9) }],
+    ];
+    for (const entries of bad) expect(codeOf(() => decodeIndexPage(encodeIndexPage(entries), "x"))).toBe("invalid");
+  });
+
   test("refuses a length that is not its count, and blocks over the limits", () => {
     const page = encodeIndexPage(GOLDEN_ENTRIES);
     const changed = (at: number, value: number) => {

@@ -1,6 +1,6 @@
 // The index of format 1 (docs/format-1.md, "Index"): a master index that lists pages, and pages that list blocks.
 
-import { ByteReader, ByteWriter } from "../../bytes.ts";
+import { ByteReader, ByteWriter, equalBytes } from "../../bytes.ts";
 import { DIGEST_LENGTH } from "../../digest.ts";
 import { checkLimit, LIMITS } from "../../limits.ts";
 
@@ -126,7 +126,31 @@ export function decodeIndexPage(bytes: Uint8Array, what: string): BlockEntry[] {
   checkLimit(`the number of blocks in ${what}`, count, LIMITS.format1.blocksPerPage);
   const entryLength = ENTRY_LENGTHS.find((length) => length * count === reader.left);
   if (entryLength === undefined) throw reader.fail(`${reader.left} bytes are not ${count} blocks`);
-  return Array.from({ length: count }, () => readEntry(reader, entryLength === 52));
+  const entries = Array.from({ length: count }, () => readEntry(reader, entryLength === 52));
+  for (const [number, entry] of entries.entries()) {
+    if (entry.plainLength === 0 && !mayBeEmpty(entry, number === count - 1)) {
+      throw reader.fail(`block ${number} has no bytes, and is not what that would be`);
+    }
+  }
+  return entries;
+}
+
+/** BLAKE3-256 of nothing. */
+const EMPTY_DIGEST = Uint8Array.from(
+  "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262".match(/../g)!,
+  (pair) => Number.parseInt(pair, 16),
+);
+/** Stored bytes that a block of no bytes takes at most: a frame's or a block's head, a tag. */
+const MOST_OF_NOTHING = 64;
+
+/**
+ * Blocks of no bytes are what a pipe's end may leave. A length that was damaged must not make a block disappear, as
+ * nothing reads what has no bytes.
+ */
+function mayBeEmpty(entry: BlockEntry, isLast: boolean): boolean {
+  if (entry.kind === "zeros") return isLast;
+  if (entry.digest !== undefined) return equalBytes(entry.digest, EMPTY_DIGEST);
+  return entry.kind === "reference" || entry.storedLength <= MOST_OF_NOTHING;
 }
 
 function readEntry(reader: ByteReader, hasDigest: boolean): BlockEntry {

@@ -13,7 +13,7 @@ import { Deltas, manifestOf, readMetadataIo } from "./deltas.ts";
 import { Dictionaries1 } from "./dictionaries.ts";
 import { Index1 } from "./index.ts";
 import { Lineage, type Member1 } from "./lineage.ts";
-import type { Opened1 } from "./open.ts";
+import { type Opened1, tailProblem } from "./open.ts";
 import { References, type Stretch } from "./references.ts";
 import { rootOf } from "./root.ts";
 import { Stores1 } from "./stores.ts";
@@ -88,6 +88,8 @@ export function* openParts(opened: Opened1, options: Format1Options): Io<Format1
 }
 
 function* metadataOf(opened: Opened1): Io<Uint8Array | HexzError | undefined> {
+  const problem = tailProblem(opened);
+  if (problem !== undefined) return problem;
   try {
     return yield* readMetadataIo(opened);
   } catch (error) {

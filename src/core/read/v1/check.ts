@@ -30,14 +30,17 @@ export async function checkFormat1(archive: Archive, format1: Format1, options: 
   for (const { name, start, size } of archive.streams) findings.tellLost(name, start, start + size);
   if (format1.problem === undefined) await checkEntries(archive, findings, options.sampleBytes === undefined);
   findings.tellRest();
-  await warn(archive, format1, warnings);
+  // Pages that cannot be read were told of.
+  await noting(warnings, "index", () => warn(archive, format1, warnings, survey !== undefined));
   const problems = findings.problems();
   return { ok: problems.length === 0, checkedBytes, problems, warnings: warnings.problems() };
 }
 
 /** Streams whose blocks hold more than they say, or less. */
-async function checkSizes(archive: Archive, { opened, lineage }: Format1, findings: Findings, warnings: Findings) {
+async function checkSizes(archive: Archive, format1: Format1, findings: Findings, warnings: Findings) {
+  const { opened, lineage, manifest } = format1;
   const { pages } = lineage.members[0]!;
+  const hasEnds = manifest?.kind === "tar" || opened.header.parentPaths.length > 0;
   for (const stream of STREAMS) {
     const { size } = opened.master[stream];
     const backed = await archive.run(pages.backed(stream));
@@ -48,7 +51,9 @@ async function checkSizes(archive: Archive, { opened, lineage }: Format1, findin
       findings.add({ code: "invalid", where: "index", path, start: size, end: backed, message });
     } else if (backed < size) {
       const message = `${sizes}: what follows is the parent's, or zeros`;
-      warnings.add({ code: "invalid", where: "index", path, start: backed, end: size, message });
+      // Conversions of tar files are so by design; of others nothing says that these bytes are right.
+      const where = { code: "invalid", where: "index", path, start: backed, end: size, message } as const;
+      (hasEnds ? warnings : findings).add(where);
     }
   }
 }
@@ -91,18 +96,11 @@ async function checkComputed(archive: Archive, entry: Entry, path: string, findi
 
 const PROGRAMS = { "0.5": "hexz 0.5 (Python)", "0.8": "hexz 0.8" } as const;
 
-async function warn(archive: Archive, format1: Format1, warnings: Findings): Promise<void> {
+/** @param isWhole all pages of the archive could be read */
+async function warn(archive: Archive, format1: Format1, warnings: Findings, isWhole: boolean): Promise<void> {
   const { opened, manifest, lineage } = format1;
   const { header, master } = opened;
   const add = (code: ErrorCode, where: Problem["where"], message: string) => warnings.add({ code, where, message });
-  for (const { program, count, stream, at } of await archive.run(misreadBy(format1))) {
-    const where = `at byte ${at} of ${STREAM_NAMES[stream]}`;
-    add(
-      "original_differs",
-      "content",
-      `${PROGRAMS[program]} reads other bytes for ${count} references, the first ${where}`,
-    );
-  }
   if (lineage.found.length > 0) {
     const where = lineage.found.join(", ");
     add("original_differs", "content", `blocks of parents were found in ${where}; the originals go by names alone`);
@@ -115,8 +113,17 @@ async function warn(archive: Archive, format1: Format1, warnings: Findings): Pro
     const message = "the signature covers the master index and the metadata: no block, no page and not the header";
     add("untrusted", "layout", message);
   }
+  if (!isWhole) return;
   if (master.main.pages.concat(master.auxiliary.pages).length > 0 && (await hasNoDigests(archive, format1))) {
     add("unsupported", "content", "blocks have a CRC-32 and no digest: made changes are not noticed");
+  }
+  for (const { program, count, stream, at } of await archive.run(misreadBy(format1))) {
+    const where = `at byte ${at} of ${STREAM_NAMES[stream]}`;
+    add(
+      "original_differs",
+      "content",
+      `${PROGRAMS[program]} reads other bytes for ${count} references, the first ${where}`,
+    );
   }
 }
 

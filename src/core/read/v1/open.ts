@@ -17,6 +17,8 @@ export interface Opened1 {
   readonly identity: readonly Uint8Array[];
 }
 
+export const SIGNATURE_LENGTH = 64;
+
 /** The master index is read in pieces that double, as its length is stored nowhere. */
 const FIRST_PIECE = 64 * 1024;
 
@@ -62,6 +64,28 @@ function* readMasterIndex(source: RangeSource, { indexOffset }: Header): Io<Uint
     length = masterIndexLength(bytes, what);
   } while (length > bytes.length);
   return bytes.subarray(0, length);
+}
+
+/**
+ * What is wrong with the bytes behind the master index: metadata and signatures, and nothing else. A header whose fields
+ * are damaged may name no metadata, and an archive without its manifest looks like one of streams.
+ */
+export function tailProblem({ header, identity, source }: Opened1): HexzError | undefined {
+  const { indexOffset, metadata, signature } = header;
+  const indexEnd = indexOffset + identity[1]!.length;
+  const invalid = (what: string) => new HexzError("invalid", `${what} in ${source.name}`);
+  if (metadata !== undefined && metadata.offset !== indexEnd) {
+    return invalid(
+      `the metadata is at ${metadata.offset} and the master index ends at ${indexEnd}: other bytes are between them`,
+    );
+  }
+  const end = indexEnd + (metadata?.length ?? 0);
+  // Who signs again leaves the signature before.
+  const signatures = signature === undefined ? 0 : signature.offset + signature.length - end;
+  if (signatures < 0 || signatures % SIGNATURE_LENGTH > 0 || end + signatures !== source.size) {
+    return invalid(`bytes ${end} to ${source.size} are neither the metadata nor a signature`);
+  }
+  return undefined;
 }
 
 /** @param limit on its length @throws HexzError `invalid`, `limit_exceeded` */

@@ -4,9 +4,7 @@ import { HexzError } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
 import type { Archive } from "../archive.ts";
 import type { CheckedSignature } from "../signatures.ts";
-import { type Opened1, readSectionIo } from "./open.ts";
-
-const SIGNATURE_LENGTH = 64;
+import { type Opened1, readSectionIo, SIGNATURE_LENGTH } from "./open.ts";
 
 /**
  * Tries the signature of an archive of format 1 with public keys: it does not say whose it is, and it covers the master
