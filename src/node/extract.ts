@@ -2,7 +2,7 @@
 
 import { HexzError, type Warning } from "../core/errors.ts";
 import type { Entry } from "../core/format/entry.ts";
-import { type ByteString, byteStringFromText, displayName } from "../core/format/path.ts";
+import { type ByteString, byteStringFromText, comparePaths, displayName } from "../core/format/path.ts";
 import type { Stream } from "../core/format/root.ts";
 import type { Archive } from "../core/read/archive.ts";
 import type { ArchiveFile } from "../core/read/archive-file.ts";
@@ -54,22 +54,24 @@ const ENTRY_ERRORS: ReadonlySet<string> = new Set([
 /** What is to be restored, under the names that it gets; `path` is that in the archive, which streams have none. */
 async function* selectedOf(
   archive: Archive,
-  { select, stripComponents = 0, streams = [] }: ExtractOptions,
+  options: ExtractOptions,
 ): AsyncGenerator<{ entry: Entry; path: ByteString | undefined }> {
-  for (const { name, start, size, sparse } of streams) {
+  for (const { name, start, size, sparse } of options.streams ?? []) {
     yield { entry: { path: byteStringFromText(name), type: "file", start, size, sparse }, path: undefined };
   }
   for await (const entry of archive.entries()) {
-    if (select !== undefined && !select(entry)) continue;
-    if (stripComponents === 0) {
-      yield { entry, path: entry.path };
-      continue;
-    }
-    const components = entry.path.split("/");
-    if (components.length <= stripComponents) continue;
-    const stripped = components.slice(stripComponents).join("/") as ByteString;
-    yield { entry: { ...entry, path: stripped }, path: entry.path };
+    const name = nameFor(entry, options);
+    if (name === undefined) continue;
+    yield { entry: name === entry.path ? entry : { ...entry, path: name }, path: entry.path };
   }
+}
+
+/** The name that an entry gets; undefined when it is not wanted. */
+function nameFor(entry: Entry, { select, stripComponents = 0 }: ExtractOptions): ByteString | undefined {
+  if (select !== undefined && !select(entry)) return undefined;
+  if (stripComponents === 0) return entry.path;
+  const components = entry.path.split("/");
+  return components.length > stripComponents ? (components.slice(stripComponents).join("/") as ByteString) : undefined;
 }
 
 function rangeProblem(archive: Archive, entry: Entry): HexzError | undefined {
@@ -116,8 +118,8 @@ class Extraction {
   readonly #options: ExtractOptions;
   readonly #writer: TreeWriter;
   readonly #warnings: Warning[] = [];
-  /** Where files went, for hard links: from the path in the archive to the one extracted. */
-  readonly #linkTargets = new Map<ByteString, ByteString>();
+  /** Of files that are not extracted, but other names of them: where the first of those went. */
+  readonly #instead = new Map<ByteString, ByteString>();
   /** Contents that lie at no address: after the others. */
   readonly #computed: { readonly range: EntryRange; readonly file: ArchiveFile }[] = [];
   #output: FileOutput | undefined;
@@ -165,9 +167,10 @@ class Extraction {
 
   async *#ranges(): AsyncGenerator<EntryRange> {
     for await (const { entry, path } of selectedOf(this.#archive, this.#options)) {
-      const link = entry.hardLink;
-      if (entry.type !== "file" || (link !== undefined && this.#linkTargets.has(link))) {
-        yield { entry, isFile: false, start: 0, end: 0 };
+      const target = entry.hardLink === undefined ? undefined : await this.#linkTarget(entry, path);
+      if (entry.type !== "file" || target !== undefined) {
+        const restored = target === undefined ? entry : { ...entry, hardLink: target };
+        yield { entry: restored, isFile: false, start: 0, end: 0 };
         continue;
       }
       if (entry.computed === true) {
@@ -180,11 +183,30 @@ class Extraction {
         this.#warn(entry, problem);
         continue;
       }
-      const { hardLink: _, ...file } = entry;
-      const name = link ?? path;
-      if (name !== undefined) this.#linkTargets.set(name, entry.path);
+      const { hardLink: link, ...file } = entry;
+      if (link !== undefined) this.#instead.set(link, entry.path);
       yield { entry: file, isFile: true, start: entry.start!, end: entry.start! + entry.size! };
     }
+  }
+
+  /**
+   * Where the content of a hard link is already: at the file's first name, or at the one that came instead. Looked up in
+   * the archive: to remember where every file went would take memory by their number.
+   * @param path of the entry in the archive
+   */
+  async #linkTarget({ hardLink }: Entry, path: ByteString | undefined): Promise<ByteString | undefined> {
+    if (hardLink === undefined || path === undefined) return undefined;
+    const instead = this.#instead.get(hardLink);
+    if (instead !== undefined || comparePaths(hardLink, path) >= 0) return instead;
+    let first: Entry | undefined;
+    try {
+      first = await this.#archive.run(this.#archive.tree.find(hardLink));
+    } catch (error) {
+      // What is damaged there is told where the entries are listed.
+      if (!(error instanceof HexzError) || !ENTRY_ERRORS.has(error.code)) throw error;
+    }
+    if (first?.type !== "file" || first.hardLink !== undefined || first.computed === true) return undefined;
+    return rangeProblem(this.#archive, first) === undefined ? nameFor(first, this.#options) : undefined;
   }
 
   /** A content that lies at no address. */
@@ -252,9 +274,8 @@ class Extraction {
   #restore(entry: Entry): void {
     if (entry.type === "directory") this.#writer.directory(entry);
     else if (entry.type === "symlink") this.#writer.symlink(entry);
-    else if (entry.type === "file") {
-      this.#writer.hardLink({ ...entry, hardLink: this.#linkTargets.get(entry.hardLink!)! });
-    } else this.#writer.special(entry);
+    else if (entry.type === "file") this.#writer.hardLink(entry);
+    else this.#writer.special(entry);
   }
 }
 
