@@ -11,8 +11,8 @@ import { CLI, hexz } from "./support/cli.ts";
 import { temporaryDirectory } from "./support/trees.ts";
 
 const MANY = Number(process.env.HEXZ_MANY_FILES ?? 50_000);
-/** Megabytes of objects that reading with one thread may keep: one group of parts, and what the program is. */
-const HEAP = 64;
+/** Megabytes of objects that reading with one thread may keep: one group of parts and one of entries, and what the program is. */
+const HEAP = 96;
 /** Megabytes of the process, with its libraries and what is not collected yet. */
 const PROCESS = 320;
 /** Create, write, stat, set time and mode, rename, close. */

@@ -6,6 +6,7 @@ import { randomBytes } from "node:crypto";
 import {
   closeSync,
   constants,
+  fstatSync,
   linkSync,
   lstatSync,
   mkdirSync,
@@ -39,7 +40,7 @@ export interface TreeWriterOptions extends MetadataOptions {
   onWarning?: (warning: Warning) => void;
 }
 
-const { O_RDONLY, O_DIRECTORY = 0, O_NOFOLLOW = 0 } = constants;
+const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_DIRECTORY = 0, O_NOFOLLOW = 0 } = constants;
 const S_IFCHR = 0o020000;
 const S_IFBLK = 0o060000;
 /** What a file system says that lacks hard links, or has no room for one more. */
@@ -62,6 +63,11 @@ export class TreeWriter {
   readonly #forget: () => void;
   readonly #stem = `.hexz-${process.pid}-${randomBytes(6).toString("hex")}-`;
   #counter = 0;
+  /**
+   * Inodes of what was restored, where `force` could make one entry replace another: in a directory that takes names
+   * for the same which differ in case.
+   */
+  readonly #restored: Set<number> | undefined;
   /** Whether the destination held something: it keeps its own metadata then. */
   readonly shared: boolean;
 
@@ -74,6 +80,7 @@ export class TreeWriter {
     this.#chain = new DirectoryChain(root);
     this.#links = new DirectoryChain(root);
     this.#forget = onAbort(() => this.#removeTemporaries());
+    this.#restored = options.force === true && this.#foldsNames() ? new Set() : undefined;
   }
 
   /** Throws what restoring `entry` would throw because something is in its place, and changes nothing. */
@@ -118,7 +125,11 @@ export class TreeWriter {
       entry,
       sparse: this.#options.sparse !== "never",
       force: this.#options.force === true,
-      restore: (fd, owner) => this.#metadata.toFile(fd, entry, owner),
+      restore: (fd, owner) => {
+        this.#checkReplaced(parent.child(name), entry);
+        this.#metadata.toFile(fd, entry, owner);
+        this.#restored?.add(fstatSync(fd).ino);
+      },
       onClosed: (closed) => this.#outputs.delete(closed),
     });
     this.#outputs.add(output);
@@ -136,6 +147,7 @@ export class TreeWriter {
       this.#metadata.lose("a symlink", "unsupported", entry.path);
       return;
     }
+    this.#restored?.add(lstatSync(path).ino);
     this.#metadata.toSymlink(path, entry);
   }
 
@@ -238,9 +250,34 @@ export class TreeWriter {
   #freePlace(entry: Entry): Buffer {
     const { path } = this.#place(entry);
     if (this.#options.force === true && lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === false) {
+      this.#checkReplaced(path, entry);
       unlinkSync(path);
     }
     return path;
+  }
+
+  /** @throws HexzError `collision` when what would be replaced was restored just now */
+  #checkReplaced(path: Buffer, entry: Entry): void {
+    if (this.#restored === undefined) return;
+    const there = lstatSync(path, { throwIfNoEntry: false });
+    if (there !== undefined && this.#restored.has(there.ino)) throw collision(entry);
+  }
+
+  /** Whether a file of the destination is found by its name in capitals, too. */
+  #foldsNames(): boolean {
+    const name = `${this.#stem}case`;
+    const root = this.#chain.enter("" as ByteString, false)!;
+    try {
+      closeSync(openSync(root.child(name), O_WRONLY | O_CREAT | O_EXCL, 0o600));
+    } catch {
+      // Nothing will be restored here either.
+      return false;
+    }
+    try {
+      return lstatSync(root.child(name.toUpperCase()), { throwIfNoEntry: false }) !== undefined;
+    } finally {
+      unlinkSync(root.child(name));
+    }
   }
 
   #copy(source: Buffer, entry: Entry): void {
