@@ -257,8 +257,25 @@ describe("the search is bounded", () => {
     const message = await searched(function* () {
       for (let number = 0; number < 3; number++) yield counted(big, `${number}.hxz`, count);
     });
-    expect(message).toContain("bytes of index");
+    expect(message).toContain("2.hxz was passed over: the search reads 268435456 bytes of index at most");
     expect(count.open).toBe(0);
     expect(count.bytes).toBeLessThan(100_000);
+  });
+
+  test("and ends where all is found: what lies behind is not opened, and an archive that lies hides no other", async () => {
+    const count = { bytes: 0, open: 0 };
+    const liar = bytesOfKept("082-base.hxz");
+    new DataView(liar.buffer).setUint32(known("082-base.hxz").index_offset + 16, 300 * 2 ** 20, true);
+    const findParent = function* () {
+      yield counted(liar, "0.hxz", count);
+      yield counted(bytesOfKept("055-pack-short.hxz"), "1.hxz", count);
+      yield counted(bytesOfKept("082-base.hxz"), "2.hxz", count);
+      expect.unreachable();
+    };
+    const archive = await openArchive(createMemorySource(child, "child"), { findParent });
+    expect(sha256(await (await archive.file("disk")).read())).toBe(right("082-thin-moved.hxz"));
+    expect(count.open).toBe(1);
+    await archive.close();
+    expect(count.open).toBe(0);
   });
 });

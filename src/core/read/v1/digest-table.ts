@@ -23,6 +23,11 @@ export class DigestTable {
   /** Digests come from the file; whoever wrote it does not know where they go. */
   readonly #seed = Math.floor(Math.random() * 2 ** 32);
 
+  /** Digests that it knows. */
+  get count(): number {
+    return this.#count;
+  }
+
   #slot(low: number, high: number): number {
     let at = (Math.imul(low ^ this.#seed, 0x9e37_79b1) ^ Math.imul(high + this.#seed, 0x85eb_ca6b)) >>> 0;
     at = (at ^ (at >>> 15)) & (this.#capacity - 1);

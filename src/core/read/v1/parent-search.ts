@@ -66,7 +66,7 @@ export interface Search {
   readonly found: readonly string[];
   /** Archives that were looked through. */
   readonly archives: number;
-  /** Why it ended early. */
+  /** What was not looked at, and why. */
   readonly stopped: string | undefined;
 }
 
@@ -79,8 +79,8 @@ export interface Adopting {
 }
 
 /**
- * Looks through archives of any name for blocks that references need. One that stores some is kept open, all others are
- * closed.
+ * Looks through archives of any name for blocks that references need, until all are found. An archive that stores some
+ * is kept open, all others are closed.
  */
 export function* searchBlocks(child: Pages, candidates: Iterable<RangeSource>, lineage: Adopting): Io<Search> {
   const { files, indexBytes } = LIMITS.format1.search;
@@ -101,8 +101,8 @@ export function* searchBlocks(child: Pages, candidates: Iterable<RangeSource>, l
       const { main, auxiliary } = opened.master;
       const length = [...main.pages, ...auxiliary.pages].reduce((sum, page) => sum + page.length, 0);
       if (read + length > indexBytes) {
-        stopped = `the search ended after ${read} bytes of index`;
-        break;
+        stopped = `${source.name} was passed over: the search reads ${indexBytes} bytes of index at most`;
+        continue;
       }
       read += length;
       archives++;
@@ -112,6 +112,7 @@ export function* searchBlocks(child: Pages, candidates: Iterable<RangeSource>, l
       kept = member.opened.source === source;
       found.push(source.name);
       for (const { digest, ...place } of places) table.add(digest, { ...place, archive: member.number });
+      if (table.count === needed.count) break;
     } catch (error) {
       if (!isBroken(error)) throw error;
     } finally {
