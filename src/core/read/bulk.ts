@@ -19,7 +19,7 @@ import {
 } from "../work/task.ts";
 import { type BulkPlan, SLOT_BLOCKS, SLOT_CHUNKS, SLOT_PIECES } from "./bulk-plan.ts";
 import { CrewDictionaries } from "./crew-dictionaries.ts";
-import { runEagerly } from "./io.ts";
+import { runAtOnce } from "./io.ts";
 import { type ChunkPiece, type Piece, piecesOf, sameChunk } from "./locate.ts";
 import type { BlockStore, DictionaryOf, Index, Stores } from "./parts.ts";
 import { ambiguousBlock, badChecksum, checkBlockPlace, damagedBlock, damagedChunk, sameBlock } from "./random.ts";
@@ -183,7 +183,7 @@ export class BulkReader<R extends Range> {
   async #findLeaf(at: number): Promise<{ error: HexzError; end: number } | undefined> {
     if (this.#leaf !== undefined && this.#leaf.start <= at && at < this.#leaf.end) return undefined;
     const { index, signal } = this.#parts;
-    const found = await runEagerly(index.find(at), signal);
+    const found = await runAtOnce(index.find(at), signal);
     if ("error" in found) return found;
     this.#leaf = found;
     return undefined;
@@ -314,7 +314,7 @@ export class BulkReader<R extends Range> {
     const store = this.#parts.stores.known(block.archive) as BlockStore;
     if (store.open === undefined) return stored;
     try {
-      const opened = await runEagerly(store.open(block, stored), this.#parts.signal);
+      const opened = await runAtOnce(store.open(block, stored), this.#parts.signal);
       stored.set(opened);
       return stored.subarray(0, opened.length);
     } catch (error) {

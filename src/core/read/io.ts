@@ -39,19 +39,6 @@ export async function runAsync<T>(io: Io<T>, signal?: AbortSignal): Promise<T> {
   return step.value;
 }
 
-/** The same, waiting only for what cannot be read otherwise: for those who read much and let others have their turn. */
-export async function runEagerly<T>(io: Io<T>, signal?: AbortSignal): Promise<T> {
-  let step = io.next();
-  while (!step.done) {
-    const found = step.value.map(
-      ({ source, start, end }) => source.readSync?.(start, end) ?? source.read(start, end, signal),
-    );
-    const isThere = found.every((bytes) => bytes instanceof Uint8Array);
-    step = io.next(isThere ? (found as Uint8Array[]) : await Promise.all(found));
-  }
-  return step.value;
-}
-
 /**
  * Waits only for sources that cannot be read without: for many small reads in a row, where waiting takes longer than
  * reading.

@@ -140,7 +140,7 @@ export class RandomReader {
   /** Checks that a chunk is what its digest says. */
   *verify(block: BlockRef, chunkStart: number, chunkEnd: number, digest: Uint8Array): Io<void> {
     const piece = { start: 0, end: 0, chunkStart, chunkEnd, blockStart: chunkStart, digest };
-    yield* this.#execute({ blocks: [{ block, pieces: [piece] }], fills: [], end: 0 }, NOTHING, 0);
+    yield* this.#readPiece(block, piece, NOTHING, 0);
   }
 
   /** A block as it is stored. @param room for it, if it can be read without waiting */
