@@ -1,14 +1,17 @@
 // How much of an archive of format 1 is read for what is asked: readings, bytes and blocks are counted.
 
+import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { Archive } from "../src/core/read/archive.ts";
+import { createMemorySource } from "../src/core/source/memory.ts";
 import type { RangeSource } from "../src/core/source/source.ts";
 import type { Crew } from "../src/core/work/crew.ts";
 import { readingMachinery } from "../src/node/archive.ts";
 import { extractTree } from "../src/node/extract.ts";
 import { pack } from "../src/node/index.ts";
+import { bytesOfKept, keptArchives, parentsAmong } from "./support/format1.ts";
 import { randomFrom, SEED, text } from "./support/random.ts";
 import { temporaryDirectory } from "./support/trees.ts";
 
@@ -111,3 +114,36 @@ test("a page that is damaged costs its own file, although it is read with others
   const lost = ranges.find(({ start }) => start === pages[700]!.startLogical)!;
   expect(found).toEqual([`${lost.path} invalid`]);
 });
+
+test.each(["082-directory-encrypted", "055-pack-zstd-dict", "055-pack-zstd-dict-encrypted", "055-commit-thin-of-thin"])(
+  "%s is decoded by all threads",
+  async (name) => {
+    const kept = keptArchives.find(({ file }) => file === `${name}.hxz`)!;
+    const bytes = bytesOfKept(kept.file);
+    const machinery = await readingMachinery(bytes.length, { workers: 2 });
+    const crews: number[] = [];
+    const openCrew = async (...options: Parameters<typeof machinery.openCrew>): Promise<Crew> => {
+      const crew = await machinery.openCrew(...options);
+      crews.push(crew.threads);
+      return crew;
+    };
+    const archive = await Archive.open(
+      createMemorySource(bytes, kept.file),
+      { ...machinery, openCrew },
+      {
+        findParent: parentsAmong("archives"),
+        secrets: { passwords: kept.password == null ? [] : [kept.password] },
+      },
+    );
+    const hash = createHash("sha256");
+    const { start, size } = archive.streams.find((stream) => stream.name === "disk")!;
+    for await (const parts of archive.bulk([{ start, end: start + size }])) {
+      for (const part of parts) {
+        if ("error" in part) throw part.error;
+        hash.update("bytes" in part ? part.bytes : new Uint8Array(part.end - part.start).fill(part.fill));
+      }
+    }
+    const { sha256 } = kept.streams.main;
+    expect({ size, sha256: hash.digest("hex"), crews }).toEqual({ size: kept.streams.main.size, sha256, crews: [2] });
+  },
+);

@@ -111,10 +111,11 @@ export class Pages {
       const wanted = places.map(({ offset, length }) => ({ start: offset, end: offset + length }));
       const ranges = mergeRanges(wanted, Math.max(GAP, source.gap ?? 0), AHEAD_BYTES);
       const read = yield ranges.map(({ start, end }) => ({ source, start, end }));
+      const begins = Float64Array.from(ranges, ({ start }) => start);
       for (const [index, number] of missing.entries()) {
         const { start, end } = wanted[index]!;
-        const at = ranges.findIndex((range) => range.start <= start && end <= range.end);
-        const from = start - ranges[at]!.start;
+        const at = lastAtMost(begins, start);
+        const from = start - begins[at]!;
         const bytes = read[at]!.subarray(from, from + end - start);
         try {
           found[number - first] = this.#decode(stream, number, bytes);
