@@ -39,7 +39,7 @@ describe("RecordSorter", () => {
       most = Math.max(most, ++open);
       const scratch = createMemoryScratch();
       return { ...scratch, close: () => open-- };
-    }, 600);
+    }, 240);
     const pick = (names: string[]) => names[random(names.length)]!;
     // Two records fill the memory.
     const records = Array.from({ length: runs * 3 }, (_, order) => {

@@ -171,8 +171,8 @@ function writeEdits(writer: ByteWriter, from: Uint8Array, to: Uint8Array): void 
   writer.varint(edits.length);
   let at = 0;
   for (const { start, end } of edits) {
-    writer.varint(start - at).bytes(to.subarray(start, end));
-    at = end;
+    writer.varint(start - at).varint(end - start);
+    for (at = start; at < end; at++) writer.u8(to[at]!);
   }
 }
 

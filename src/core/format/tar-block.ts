@@ -26,8 +26,11 @@ export function signedTarChecksum(block: Uint8Array): number {
 }
 
 function putOctal(block: Uint8Array, { start, digits }: typeof SIZE, value: number): void {
-  const text = value.toString(8).padStart(digits, "0");
-  for (let at = 0; at < digits; at++) block[start + at] = text.charCodeAt(at);
+  let rest = value;
+  for (let at = start + digits - 1; at >= start; at--) {
+    block[at] = 0x30 + (rest % 8);
+    rest = Math.floor(rest / 8);
+  }
 }
 
 /** Sets the size, as far as 11 octal digits go; what ends the field stays. */
@@ -44,8 +47,11 @@ export function hasTarSize(block: Uint8Array, size: number): boolean {
 }
 
 function hasOctal(block: Uint8Array, { start, digits }: typeof SIZE, value: number): boolean {
-  const text = value.toString(8).padStart(digits, "0");
-  for (let at = 0; at < digits; at++) if (block[start + at] !== text.charCodeAt(at)) return false;
+  let rest = value;
+  for (let at = start + digits - 1; at >= start; at--) {
+    if (block[at] !== 0x30 + (rest % 8)) return false;
+    rest = Math.floor(rest / 8);
+  }
   return true;
 }
 

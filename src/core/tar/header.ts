@@ -51,49 +51,52 @@ export function isZero(bytes: Uint8Array): boolean {
   return true;
 }
 
-/** Up to the first NUL. */
-export function textField(bytes: Uint8Array): ByteString {
-  const end = bytes.indexOf(0);
-  return byteStringOf(end < 0 ? bytes : bytes.subarray(0, end));
+/** The text at [from, to), up to the first NUL. */
+export function textField(bytes: Uint8Array, from = 0, to = bytes.length): ByteString {
+  let end = from;
+  while (end < to && bytes[end] !== 0) end++;
+  return end === from ? ("" as ByteString) : byteStringOf(bytes.subarray(from, end));
 }
 
 /**
- * A number of a header: 0 when it is blank.
- * @throws HexzError `invalid`, `limit_exceeded` @param what for messages
+ * The number at [from, to): 0 when it is blank.
+ * @throws HexzError `invalid`, `limit_exceeded` @param name, @param what for messages: "the size", "the header at 0"
  */
-export function numberField(bytes: Uint8Array, what: string): number {
-  if (bytes[0]! >= 0x80) return binaryNumber(bytes, what);
-  let at = 0;
-  while (at < bytes.length && isBlank(bytes[at]!)) at++;
+export function numberField(bytes: Uint8Array, from: number, to: number, name: string, what: string): number {
+  if (bytes[from]! >= 0x80) return checkSafe(binaryNumber(bytes.subarray(from, to)), name, what);
+  let at = from;
+  while (at < to && isBlank(bytes[at]!)) at++;
   let value = 0;
-  for (; at < bytes.length && !isBlank(bytes[at]!); at++) {
+  for (; at < to && !isBlank(bytes[at]!); at++) {
     const digit = bytes[at]! - 0x30;
     if (digit < 0 || digit > 7) {
-      throw new HexzError("invalid", `${what} is ${JSON.stringify(textField(bytes))}, which is no octal number`);
+      const shown = JSON.stringify(textField(bytes, from, to));
+      throw new HexzError("invalid", `${name} of ${what} is ${shown}, which is no octal number`);
     }
     value = value * 8 + digit;
   }
-  return checkSafe(value, what);
+  return checkSafe(value, name, what);
 }
 
 const isBlank = (byte: number): boolean => byte === 0 || byte === 0x20;
 
 /** Two's complement, big endian; the first bit says that it is binary. */
-function binaryNumber(bytes: Uint8Array, what: string): number {
+function binaryNumber(bytes: Uint8Array): number {
   const negative = (bytes[0]! & 0x40) !== 0;
   let value = negative ? (bytes[0]! | 0x80) - 0x100 : bytes[0]! & 0x7f;
   for (const byte of bytes.subarray(1)) value = value * 256 + byte;
-  return checkSafe(value, what);
+  return value;
 }
 
-function checkSafe(value: number, what: string): number {
+function checkSafe(value: number, name: string, what: string): number {
   if (Math.abs(value) < 2 ** 52) return value;
-  throw new HexzError("limit_exceeded", `${what} is ${value}, beyond 2^52`);
+  throw new HexzError("limit_exceeded", `${name} of ${what} is ${value}, beyond 2^52`);
 }
 
 /** Whether the block's checksum is right. @param what for messages */
 function hasChecksum(block: Uint8Array, what: string): boolean {
-  const found = numberField(block.subarray(...FIELD.checksum), `the checksum of ${what}`);
+  const [from, to] = FIELD.checksum;
+  const found = numberField(block, from, to, "the checksum", what);
   return found === tarChecksum(block) || found === signedTarChecksum(block);
 }
 
@@ -103,8 +106,8 @@ export function decodeTarHeader(block: Uint8Array, what: string): TarHeader {
     const expected = tarChecksum(block);
     throw new HexzError("damaged", `${what} is damaged: its checksum is not ${expected}`, { data: { expected } });
   }
-  const text = (field: Field) => textField(block.subarray(...FIELD[field]));
-  const number = (field: Field) => numberField(block.subarray(...FIELD[field]), `the ${field} of ${what}`);
+  const text = (field: Field) => textField(block, FIELD[field][0], FIELD[field][1]);
+  const number = (field: Field) => numberField(block, FIELD[field][0], FIELD[field][1], `the ${field}`, what);
   const format = formatOf(block);
   const hasNames = format !== "v7";
   const prefix = format === "ustar" ? text("prefix") : format === "star" ? text("starPrefix") : "";

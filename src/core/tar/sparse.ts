@@ -42,7 +42,7 @@ export function decodeOldSparse(
 ): { runs: SparseRun[]; more: boolean; size: number } {
   const { at, count, extendedAt } = isHeader ? HEADER_RUNS : BLOCK_RUNS;
   const runs: SparseRun[] = [];
-  const number = (from: number) => numberField(block.subarray(from, from + 12), `a number of the map of ${what}`);
+  const number = (from: number) => numberField(block, from, from + 12, "a number of the map", what);
   for (let from = at; from < at + count * RUN_LENGTH; from += RUN_LENGTH) {
     if (block[from + 12] === 0) break;
     runs.push({ offset: number(from), length: number(from + 12) });

@@ -55,8 +55,10 @@ export class BlockTable {
     const segment = Math.floor(number / SEGMENT);
     const at = number % SEGMENT;
     const stored = this.#stored[segment]![at]!;
+    const { archive, dictionary } = this.#origins.use(this.#originNumbers[segment]?.[at] ?? 0);
     return {
-      ...this.#origins.use(this.#originNumbers[segment]?.[at] ?? 0),
+      archive,
+      dictionary,
       codec: Math.floor(stored / LENGTH_BITS),
       offset: this.#offsets[segment]![at]!,
       storedLength: stored % LENGTH_BITS,

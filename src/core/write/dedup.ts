@@ -60,7 +60,7 @@ export class DedupTable {
     if (number % SEGMENT_CHUNKS === 0) this.#segments.push(new Uint32Array(SEGMENT_CHUNKS * WORDS));
     const segment = this.#segments.at(-1)!;
     const at = (number % SEGMENT_CHUNKS) * WORDS;
-    segment.set(digest.subarray(0, 4), at);
+    for (let word = 0; word < 4; word++) segment[at + word] = digest[word]!;
     segment[at + 4] = location.block;
     segment[at + 5] = location.offset;
     const partition = digest[4]! % PARTITIONS;

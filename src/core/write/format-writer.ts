@@ -45,8 +45,11 @@ export interface FormatWriter {
   readonly layout: Layout;
   /** What follows belongs to this stream, or to none. Called in the order of the input. */
   stream?(name: Stream["name"] | undefined): void;
-  /** Adds the next entry in tree order; the content of a file is in the layout. */
-  add(entry: Entry, content: ContentRange | undefined): void;
+  /**
+   * Adds the next entry in tree order; the content of a file is in the layout.
+   * @param record what `writeCheckedRecord` makes of both, where it is there already
+   */
+  add(entry: Entry, content: ContentRange | undefined, record?: Uint8Array): void;
   /** Writes everything behind the last block, and finishes the sink. */
   finish(ending: Ending): Promise<WrittenArchive>;
   /** Gives scratches back; safe after `finish` failed. */

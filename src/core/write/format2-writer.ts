@@ -48,8 +48,8 @@ export class Format2Writer implements FormatWriter {
     appender.append(encodeHead("plain", this.#digestOf));
   }
 
-  add(entry: Entry, content: ContentRange | undefined): void {
-    this.#tree.add(entry, content);
+  add(entry: Entry, content: ContentRange | undefined, record?: Uint8Array): void {
+    this.#tree.add(entry, content, record);
   }
 
   async finish({ containers, metadata, ...ending }: Ending): Promise<WrittenArchive> {

@@ -78,7 +78,8 @@ export class Pipeline {
     const start = this.address;
     const end = start + (input.size ?? Number.POSITIVE_INFINITY);
     let border = start + (input.border?.() ?? Number.POSITIVE_INFINITY);
-    let slot = await this.#slotFor(input.size);
+    const free = this.#slotFor(input.size);
+    let slot = free instanceof Promise ? await free : free;
     try {
       for (;;) {
         if (this.address === end) break;
@@ -90,8 +91,7 @@ export class Pipeline {
         this.#skipHole(slot, input, stop);
         if (this.address === stop) continue;
         if (slot.filled === slot.bytes.length || slot.chunkBound === SLOT_CHUNKS) slot = await this.#nextSlot(slot);
-        const room = slot.bytes.subarray(slot.filled);
-        const pending = input.read(room.subarray(0, stop - this.address));
+        const pending = input.read(slot.bytes.subarray(slot.filled, slot.filled + stop - this.address));
         const length = typeof pending === "number" ? pending : await pending;
         if (length === 0) break;
         slot.filled += length;
@@ -100,17 +100,17 @@ export class Pipeline {
         if (this.address !== stop) this.#cut(slot, false);
       }
     } finally {
-      await this.#endPart(slot);
+      const ended = this.#endPart(slot);
+      if (ended instanceof Promise) await ended;
     }
     const size = this.address - start;
     return { start: size === 0 ? 0 : start, size, sparse: input.sparse === true };
   }
 
   /** Cuts the rest; what follows begins with a chunk. Also after a failed read: what was read keeps its addresses. */
-  async #endPart(filled: Slot): Promise<Slot> {
-    let slot = filled;
+  #endPart(slot: Slot): Slot | Promise<Slot> {
     while (slot.itemized < slot.filled) {
-      if (slot.chunkBound === SLOT_CHUNKS) slot = await this.#nextSlot(slot);
+      if (slot.chunkBound === SLOT_CHUNKS) return this.#nextSlot(slot).then((next) => this.#endPart(next));
       if (!this.#leaveUncut(slot)) this.#cut(slot, true);
     }
     // There is no slot when the sink failed; that error is the one to tell.
@@ -129,8 +129,9 @@ export class Pipeline {
   }
 
   /** A slot to read into: the current one, unless a content of known size fits the next one only. */
-  async #slotFor(size: number | undefined): Promise<Slot> {
-    const slot = this.#current ?? (await this.#acquire());
+  #slotFor(size: number | undefined): Slot | Promise<Slot> {
+    const slot = this.#current;
+    if (slot === undefined) return this.#acquire();
     const room = slot.bytes.length - slot.filled;
     const fitsNext = size !== undefined && size > room && size <= slot.bytes.length;
     const full = slot.chunkBound === SLOT_CHUNKS || slot.events.length >= SLOT_CHUNKS || room === 0;
@@ -196,12 +197,13 @@ export class Pipeline {
 
   #cut(slot: Slot, final: boolean): void {
     const { coding, crew } = this.#parts;
-    const bytes = slot.bytes.subarray(slot.itemized, slot.filled);
-    if (final && bytes.length <= coding.sizes.min) {
-      this.#addChunk(slot, bytes.length);
+    const left = slot.filled - slot.itemized;
+    if (final && left <= coding.sizes.min) {
+      this.#addChunk(slot, left);
       return;
     }
     if (coding.chunking === "cdc") {
+      const bytes = slot.bytes.subarray(slot.itemized, slot.filled);
       const lengths = this.#cuts.subarray(slot.chunkBound);
       const found = crew.engine.findCuts(bytes, coding.sizes, final, lengths);
       for (let number = 0; number < found; number++) this.#addChunk(slot, lengths[number]!);
@@ -242,7 +244,10 @@ export class Pipeline {
   }
 
   #deduplicate(slot: Slot): void {
-    const words = new Uint32Array(slot.digests.buffer, slot.digests.byteOffset, SLOT_CHUNKS * 8);
+    const count = slot.count === 0 ? 0 : slot.ends[slot.count - 1]!;
+    // One copy for all: the index keeps them after the slot has gone on.
+    const digests = slot.digests.slice(0, count * 32);
+    const words = new Uint32Array(digests.buffer);
     let address = slot.bytes.byteOffset;
     let event = 0;
     let chunk = 0;
@@ -252,7 +257,7 @@ export class Pipeline {
       if (item === slot.count) break;
       for (; chunk < slot.ends[item]!; chunk++) {
         const length = (slot.lengths[chunk]! & ~ZERO_CHUNK) >>> 0;
-        this.#place(slot, chunk, address, length, words);
+        this.#place(slot, chunk, address, length, digests.subarray(chunk * 32, chunk * 32 + 32), words);
         address += length;
       }
     }
@@ -261,7 +266,14 @@ export class Pipeline {
   }
 
   /** Decides what a chunk is: a fill, a duplicate, or new. */
-  #place(slot: Slot, chunk: number, address: number, length: number, words: Uint32Array): void {
+  #place(
+    slot: Slot,
+    chunk: number,
+    address: number,
+    length: number,
+    digestBytes: Uint8Array,
+    words: Uint32Array,
+  ): void {
     const { totals } = this.#parts;
     const { dedup, layout } = this.#parts.format;
     if (slot.fills[chunk]! >= 0) {
@@ -269,7 +281,6 @@ export class Pipeline {
       this.#builder.pass();
       return;
     }
-    const digestBytes = slot.digests.slice(chunk * 32, chunk * 32 + 32);
     if (layout.parentChunk?.(length, digestBytes)) {
       totals.parent(length);
       return;

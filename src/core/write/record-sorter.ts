@@ -9,7 +9,11 @@ import type { OpenScratch, Scratch } from "./scratch.ts";
 /** What is kept in memory, by estimate. */
 const MEMORY_BYTES = 48 * 1024 * 1024;
 /** What an item takes in memory beside its path (twice: its key) and bytes. */
-const ITEM_BYTES = 400;
+const ITEM_BYTES = 120;
+/** Records are kept in pieces of so many bytes, or of one that is longer. */
+const PIECE_BYTES = 256 * 1024;
+/** Of a record beside its path and bytes. */
+const RECORD_BYTES = 12;
 /** Runs of one length that become one of the next. */
 const FAN_IN = 32;
 
@@ -23,26 +27,48 @@ export interface SortedRecord {
 /** A text whose plain comparison is the order. */
 export type KeyOf = (record: SortedRecord) => string;
 
-interface Item extends SortedRecord {
+interface Place {
   readonly key: string;
+  readonly order: number;
 }
+
+/** A record in memory: where it is, so that thousands of them are not as many objects with bytes of their own. */
+interface Held extends Place {
+  readonly piece: ByteWriter;
+  readonly at: number;
+  readonly length: number;
+}
+
+interface Item extends SortedRecord, Place {}
 
 interface Run {
   readonly scratch: Scratch;
   readonly count: number;
 }
 
-function isBefore(a: Item, b: Item): boolean {
+function isBefore(a: Place, b: Place): boolean {
   return a.key === b.key ? a.order < b.order : a.key < b.key;
 }
 
-const compareItems = (a: Item, b: Item): number => (isBefore(a, b) ? -1 : 1);
+const comparePlaces = (a: Place, b: Place): number => (isBefore(a, b) ? -1 : 1);
+
+/** What is in memory, and in a run behind its length: path, order, bytes. */
+function writeItem(writer: ByteWriter, { path, order, bytes }: SortedRecord): void {
+  writer.u32(path.length).rawName(path).u64(order).raw(bytes);
+}
+
+function readItem(bytes: Uint8Array): SortedRecord {
+  const reader = new ByteReader(bytes, "the scratch");
+  const path = reader.rawName(reader.u32());
+  return { path, order: reader.u64(), bytes: reader.raw(reader.left) };
+}
 
 export class RecordSorter {
   readonly #openScratch: OpenScratch;
   readonly #memoryBytes: number;
   readonly #keyOf: KeyOf;
-  #items: Item[] = [];
+  #items: Held[] = [];
+  #piece = new ByteWriter(0);
   #held = 0;
   #sorted = true;
   /** By level: those of a level are about as long as each other. */
@@ -55,9 +81,15 @@ export class RecordSorter {
     this.#memoryBytes = memoryBytes;
   }
 
-  /** Adds a record; keeps its bytes. */
+  /** Adds a record. */
   add(path: ByteString, order: number, bytes: Uint8Array): void {
-    const item = { path, order, bytes, key: this.#keyOf({ path, order, bytes }) };
+    const record = { path, order, bytes };
+    const length = RECORD_BYTES + path.length + bytes.length;
+    if (this.#piece.length + length > PIECE_BYTES || this.#items.length === 0) {
+      this.#piece = new ByteWriter(Math.max(PIECE_BYTES, length));
+    }
+    const item = { key: this.#keyOf(record), order, piece: this.#piece, at: this.#piece.length, length };
+    writeItem(this.#piece, record);
     const last = this.#items.at(-1);
     if (last !== undefined && isBefore(item, last)) this.#sorted = false;
     this.#items.push(item);
@@ -65,13 +97,17 @@ export class RecordSorter {
     if (this.#held < this.#memoryBytes) return;
     this.#keep(0, this.#inMemory());
     this.#items = [];
+    this.#sorted = true;
     this.#held = 0;
   }
 
-  #inMemory(): Item[] {
-    if (!this.#sorted) this.#items.sort(compareItems);
+  *#inMemory(): Generator<Item> {
+    if (!this.#sorted) this.#items.sort(comparePlaces);
     this.#sorted = true;
-    return this.#items;
+    for (const { key, piece, at, length } of this.#items) {
+      const { path, order, bytes } = readItem(piece.view().subarray(at, at + length));
+      yield { path, order, bytes, key };
+    }
   }
 
   /** Writes a run. A level that is full becomes one run of the next. */
@@ -79,9 +115,9 @@ export class RecordSorter {
     const scratch = this.#openScratch(0);
     const record = new ByteWriter(1024);
     let count = 0;
-    for (const { path, order, bytes } of items) {
-      const length = 4 + path.length + 8 + bytes.length;
-      scratch.append(record.u32(length).u32(path.length).rawName(path).u64(order).raw(bytes).view());
+    for (const item of items) {
+      writeItem(record.u32(RECORD_BYTES + item.path.length + item.bytes.length), item);
+      scratch.append(record.view());
       record.clear();
       count++;
     }
@@ -99,7 +135,7 @@ export class RecordSorter {
     const runs = this.#levels.flat();
     if (runs.length === 0) return this.#inMemory();
     const kept = runs.map((run) => readRun(run, this.#keyOf));
-    return merge([...kept, this.#inMemory()[Symbol.iterator]()]);
+    return merge([...kept, this.#inMemory()]);
   }
 
   close(): void {
@@ -113,10 +149,7 @@ function* readRun({ scratch, count }: Run, keyOf: KeyOf): Generator<Item> {
   const pieces = new PieceReader(scratch.read());
   for (let number = 0; number < count; number++) {
     const length = new ByteReader(pieces.take(4), "the scratch").u32();
-    const reader = new ByteReader(pieces.take(length), "the scratch");
-    const path = reader.rawName(reader.u32());
-    const order = reader.u64();
-    const record = { path, order, bytes: reader.raw(reader.left) };
+    const record = readItem(pieces.take(length));
     yield { ...record, key: keyOf(record) };
   }
 }

@@ -85,22 +85,27 @@ export class TreeWriter {
   /**
    * Adds the next entry in key order. Its content, if any, must be in the index already.
    * @param content of a file, instead of what the entry says
+   * @param known what `writeCheckedRecord` makes of both, where it is there already
    */
-  add(entry: Entry, content: ContentRange | undefined): void {
+  add(entry: Entry, content: ContentRange | undefined, known?: Uint8Array): void {
     if (this.#last !== undefined && comparePaths(this.#last, entry.path) >= 0) {
       const order = this.#last === entry.path ? "is there twice" : `comes after "${displayName(this.#last)}"`;
       throw new HexzError("usage", `the entry "${displayName(entry.path)}" ${order}; entries come in tree order`);
     }
     this.#last = entry.path;
-    this.#record.clear();
-    writeCheckedRecord(this.#record, entry, content);
-    const record = this.#record.view();
+    const record = known ?? this.#encoded(entry, content);
     this.#hasher.pending.name(entry.path).raw(record);
     this.#hasher.flushIfLong();
     const length = record.length + entry.path.length + 16;
     if (this.#leaf.count > 0 && this.#leaf.length + length > TARGETS.treeLeaf) this.#closeLeaf();
     this.#leaf.add(entry.path, record);
     if (isLongSpan(this.#leafStart, this.#index.address, TARGETS.treeLeafSpan)) this.#closeLeaf();
+  }
+
+  #encoded(entry: Entry, content: ContentRange | undefined): Uint8Array {
+    this.#record.clear();
+    writeCheckedRecord(this.#record, entry, content);
+    return this.#record.view();
   }
 
   #closeLeaf(): void {

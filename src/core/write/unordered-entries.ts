@@ -19,6 +19,8 @@ const NO_CONTENT: ContentRange = { start: 0, size: 0, sparse: false };
 export interface PlacedEntry {
   readonly entry: Entry;
   readonly content: ContentRange | undefined;
+  /** What `writeCheckedRecord` makes of both, where it is there already. */
+  readonly record: Uint8Array | undefined;
 }
 
 /** What became of a file with several names, or of a link to one. */
@@ -70,7 +72,7 @@ export class UnorderedEntries {
       this.#hasLinks = true;
       writeCheckedRecord(record.u8(1).name(hardLink), own, NO_CONTENT);
     }
-    this.#entries.add(entry.path, this.#count++, record.take());
+    this.#entries.add(entry.path, this.#count++, record.view());
   }
 
   /** All of them in key order. */
@@ -91,8 +93,12 @@ export class UnorderedEntries {
       const { entry, target } = entryOf(record);
       if (own === undefined && target !== undefined) {
         this.#left(path, "no_such_path", `is left out: it links to "${displayName(target)}", which is no file`);
-      } else if (own === undefined || own.first === path) yield { entry, content: own?.content };
-      else yield { entry: { ...entry, hardLink: own.first }, content: own.content };
+      } else if (own !== undefined && own.first !== path) {
+        yield { entry: { ...entry, hardLink: own.first }, content: own.content, record: undefined };
+      } else {
+        // A file is as it came; a link that has become the file is not.
+        yield { entry, content: own?.content, record: target === undefined ? record.bytes.subarray(1) : undefined };
+      }
     }
   }
 
@@ -197,7 +203,7 @@ function entryOf({ path, bytes }: SortedRecord): { entry: Entry; target: ByteStr
 }
 
 function addLink(links: RecordSorter, { target, path, order }: Link): void {
-  links.add(target, order, new ByteWriter(path.length + 8).name(path).take());
+  links.add(target, order, new ByteWriter(path.length + 8).name(path).view());
 }
 
 function linkOf({ path: target, order, bytes }: SortedRecord): Link {
@@ -210,7 +216,7 @@ function addSettled(found: RecordSorter, { path, order, content, first }: Settle
     .u64(start)
     .u64(size)
     .u8(sparse ? 1 : 0);
-  found.add(path, order, record.name(first).take());
+  found.add(path, order, record.name(first).view());
 }
 
 function settledOf({ path, order, bytes }: SortedRecord): Settled {

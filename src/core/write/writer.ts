@@ -209,7 +209,12 @@ export class ArchiveWriter {
   }
 
   /** Gives an entry its place in the tree, which begins with the root directory whether or not anything is known of it. */
-  #place(entry: Entry, content: ContentRange | undefined, schedule: (add: () => void) => void): void {
+  #place(
+    entry: Entry,
+    content: ContentRange | undefined,
+    schedule: (add: () => void) => void,
+    record?: Uint8Array,
+  ): void {
     if (this.#placedCount === 0 && entry.path !== "") {
       this.#placedCount++;
       this.#place({ path: "" as ByteString, type: "directory" }, undefined, schedule);
@@ -220,12 +225,12 @@ export class ArchiveWriter {
     const isIn = (others: Parameters<typeof contentIn>[0]) => range !== undefined && contentIn(others, range);
     const isCounted = entry.derived === undefined && !isIn(this.#streams) && !isIn(this.#containers);
     this.#totals.entry(entry, isCounted ? (range?.size ?? 0) : 0);
-    schedule(() => this.#format.add(entry, content));
+    schedule(() => this.#format.add(entry, content, record));
   }
 
   async #placeUnordered(entries: UnorderedEntries): Promise<void> {
-    for (const { entry, content } of entries.placed()) {
-      this.#place(entry, content, (add) => add());
+    for (const { entry, content, record } of entries.placed()) {
+      this.#place(entry, content, (add) => add(), record);
       if (this.#placedCount % FLUSH_ENTRIES === 0) await this.#appender.flush();
     }
     entries.close();
