@@ -149,7 +149,7 @@ test("the error names what was looked for, where, and how many other archives we
   expect(looked).toEqual(
     [join(here, "082-base.hxz"), join(there, "082-base.hxz")].map((path) => expect.stringContaining(path.slice(-30))),
   );
-  expect(message).toContain("one other archive there does not store what it needs");
+  expect(message).toContain("one other archive there does not store these bytes");
   expect(hint).toContain("--parent-dir");
   // What it stores itself does not help, and nothing is written.
   expect(hexz(["cat", "082-thin-moved.hxz", "disk"], { cwd: here })).toMatchObject({ code: 3 });

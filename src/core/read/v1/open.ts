@@ -73,11 +73,13 @@ function* readMasterIndex(source: RangeSource, { indexOffset }: Header): Io<Uint
 export function tailProblem({ header, identity, source }: Opened1): HexzError | undefined {
   const { indexOffset, metadata, signature } = header;
   const indexEnd = indexOffset + identity[1]!.length;
-  const invalid = (what: string) => new HexzError("invalid", `${what} in ${source.name}`);
+  const invalid = (what: string) =>
+    new HexzError("invalid", `${source.name}: ${what}; its header is damaged, or something was appended`, {
+      hint: "hexz cat ARCHIVE disk, or memory, reads the streams all the same",
+      data: { index_end: indexEnd, size: source.size },
+    });
   if (metadata !== undefined && metadata.offset !== indexEnd) {
-    return invalid(
-      `the metadata is at ${metadata.offset} and the master index ends at ${indexEnd}: other bytes are between them`,
-    );
+    return invalid(`the metadata is at ${metadata.offset}, but the master index ends at ${indexEnd}`);
   }
   const end = indexEnd + (metadata?.length ?? 0);
   // Who signs again leaves the signature before.

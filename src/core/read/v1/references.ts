@@ -208,7 +208,7 @@ export class References {
     if (error.code !== "parent_missing" || "searched_archives" in error.data) return error;
     const { archives, stopped } = yield* this.#lineage.searchBlocks(member);
     const others = archives === 1 ? "one other archive there does" : `${archives} other archives there do`;
-    const found = archives === 0 ? "" : `; ${others} not store what it needs`;
+    const found = archives === 0 ? "" : `; ${others} not store these bytes`;
     const { message, hint, data } = error;
     return new HexzError("parent_missing", `${message}${found}${stopped === undefined ? "" : `; ${stopped}`}`, {
       ...(hint === undefined ? {} : { hint }),
