@@ -36,11 +36,12 @@ test("--dictionary makes small blocks smaller; --train-dict is the same; the byt
   expect(document.dictionary_bytes).toBeGreaterThan(4000);
   const plain = hexzJson(["pack", "tree", "p.hxz", ...ZSTD], { cwd }).document;
   expect(document.compressed_size, `seed ${SEED}`).toBeLessThan(plain.compressed_size * 0.95);
-  // What is left for the last block may be a few bytes, which are stored as they are.
+  // Blocks of a few bytes, the rests of cutting, do not get smaller and are stored as they are.
   const { "zstd-dictionary": coded, none: stored, ...others } = document.blocks.by_codec;
   expect(others).toEqual({});
   expect(coded.count + (stored?.count ?? 0)).toBe(document.blocks.count);
-  if (stored !== undefined) expect([stored.count, stored.plain_bytes < 50], `seed ${SEED}`).toEqual([1, true]);
+  expect(coded.count, `seed ${SEED}`).toBeGreaterThan(0.98 * document.blocks.count);
+  if (stored !== undefined) expect(stored.plain_bytes / stored.count, `seed ${SEED}`).toBeLessThan(100);
   expect(hexz(["pack", "tree", "again.hxz", ...ZSTD, "--train-dict", "--workers", "1"], { cwd }).code).toBe(0);
   expect(readFileSync(join(cwd, "again.hxz")).equals(readFileSync(join(cwd, "d.hxz")))).toBe(true);
   expect(inspect(cwd, "d.hxz")).toMatchObject({ compression: "zstd", level: 3, has_dictionary: true });
