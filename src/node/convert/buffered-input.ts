@@ -2,7 +2,8 @@
 
 import type { ContentInput } from "../../core/write/content-input.ts";
 
-const BUFFER_BYTES = 256 * 1024;
+/** Small: what was read ahead of a large content is copied once more. */
+const BUFFER_BYTES = 64 * 1024;
 
 export class BufferedInput {
   readonly #input: ContentInput;
