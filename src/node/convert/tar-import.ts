@@ -147,7 +147,8 @@ class TarReader {
     const converted = entryOfMember(member, what);
     const kept = converted.entry !== undefined && this.#isKept(member, converted.entry, converted.note);
     if (converted.entry === undefined) this.#warnOf(member, converted.code, `is left out: ${converted.why}`);
-    const content = await this.#store(member);
+    const isEmpty = member.storedSize === 0 && (member.sparse?.size ?? 0) === 0;
+    const content = isEmpty ? NO_CONTENT : await this.#store(member);
     if (converted.entry === undefined || !kept) return;
     const entry = this.#options.place?.(converted.entry, member) ?? converted.entry;
     const isOwn = entry.type === "file" && entry.hardLink === undefined;
@@ -179,7 +180,6 @@ class TarReader {
   async #store(member: TarMember): Promise<ContentRange> {
     const { storedSize, sparse } = member;
     const { encoder } = this.#list;
-    if (storedSize === 0 && (sparse?.size ?? 0) === 0) return NO_CONTENT;
     if (this.#context.writer.address + (sparse?.size ?? storedSize) > LIMITS.bytes) {
       throw new HexzError(
         "limit_exceeded",
@@ -227,7 +227,8 @@ class StoredInput implements ContentInput {
   }
 
   read(into: Uint8Array): number | Promise<number> {
-    const pending = this.#input.read(into.subarray(0, this.#end - this.#input.position));
+    const left = this.#end - this.#input.position;
+    const pending = this.#input.read(into.length <= left ? into : into.subarray(0, left));
     return typeof pending === "number" ? this.#checked(pending) : pending.then((count) => this.#checked(count));
   }
 
