@@ -1,6 +1,7 @@
 // `convert tar`: a tar, compressed or not, also from standard input.
 
 import { basename } from "node:path";
+import { HexzError } from "../../core/errors.ts";
 import { isTarHeader } from "../../core/tar/header.ts";
 import type { ContentInput } from "../../core/write/content-input.ts";
 import { STDIO } from "../input-facts.ts";
@@ -14,6 +15,8 @@ const ENDINGS: readonly [RegExp, string][] = [
   [/\.(gz|bz2|xz|zst|zstd)$/i, ""],
 ];
 
+const UNUSED = 256 * 1024;
+
 /** The name of a tar without what says how it is compressed. */
 export function containerName(path: string): string {
   const name = path === STDIO ? "stdin.tar" : basename(path);
@@ -21,15 +24,33 @@ export function containerName(path: string): string {
   return name;
 }
 
-/** Opens a tar, decompressed when it is compressed. */
-export async function openTar(path: string): Promise<ContentInput> {
-  const input = openInput(path === STDIO ? 0 : path);
+/** Opens a tar, decompressed when it is compressed, for as long as it is used. */
+export async function withTar(path: string, use: (input: ContentInput) => Promise<void>): Promise<void> {
+  const file = openInput(path === STDIO ? 0 : path);
   try {
-    return await openDecompressed(input);
-  } catch (error) {
-    input.close();
-    throw error;
+    const input = await openDecompressed(file);
+    try {
+      await use(input);
+    } catch (error) {
+      if (input.compression !== undefined && isAboutContent(error)) await readToEnd(input);
+      throw error;
+    }
+  } finally {
+    file.close();
   }
+}
+
+function isAboutContent(error: unknown): boolean {
+  return error instanceof HexzError && (error.code === "invalid" || error.code === "truncated");
+}
+
+/**
+ * Damage may decode for a while, to a tar that makes no sense: the checksum behind it tells.
+ * @throws HexzError `damaged`
+ */
+async function readToEnd(input: ContentInput): Promise<void> {
+  const unused = new Uint8Array(UNUSED);
+  while ((await input.read(unused)) > 0);
 }
 
 export const tar: ImportFormat = {
@@ -39,12 +60,9 @@ export const tar: ImportFormat = {
   detect: (start) => compressionOf(start) !== undefined || isTarHeader(start),
   async convert([path], context) {
     const { importTar } = await import("./tar-import.ts");
-    const input = await openTar(path!);
-    try {
+    await withTar(path!, async (input) => {
       if (input.size !== undefined) context.expect(input.size);
       await importTar({ input, name: containerName(path!), format: "tar" }, context);
-    } finally {
-      input.close();
-    }
+    });
   },
 };

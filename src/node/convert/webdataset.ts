@@ -6,7 +6,7 @@ import type { Entry } from "../../core/format/entry.ts";
 import { type ByteString, byteStringFromText, displayName, joinPath } from "../../core/format/path.ts";
 import { SampleGrouper } from "../../core/tar/samples.ts";
 import type { ImportContext, ImportFormat } from "./format.ts";
-import { containerName, openTar } from "./tar.ts";
+import { containerName, withTar } from "./tar.ts";
 
 /** The directory of a shard: its name without the ending. */
 function directoryOf(name: string): ByteString {
@@ -22,9 +22,8 @@ function inDirectory(entry: Entry, directory: ByteString): Entry {
 async function convertShard(path: string, directory: ByteString | undefined, context: ImportContext): Promise<void> {
   const { importTar } = await import("./tar-import.ts");
   const grouper = new SampleGrouper();
-  const input = await openTar(path);
-  try {
-    await importTar(
+  await withTar(path, (input) =>
+    importTar(
       {
         input,
         name: containerName(path),
@@ -43,10 +42,8 @@ async function convertShard(path: string, directory: ByteString | undefined, con
         summary: () => grouper.summary(),
       },
       context,
-    );
-  } finally {
-    input.close();
-  }
+    ),
+  );
 }
 
 export const webdataset: ImportFormat = {
