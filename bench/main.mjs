@@ -154,10 +154,10 @@ async function runCase(built, { options, gate, context }) {
 
   const rounds = options.runs * (built.repeat ?? 1);
   for (let round = 0; round < rounds; round++) {
-    warm(warmed);
     for (let turn = 0; turn < contenders.length; turn++) {
       const contender = contenders[(round + turn) % contenders.length];
       if (contender.failure) continue;
+      warm(warmed);
       const { open, share, waitedSeconds } = await gate.pass();
       try {
         const sample = await timedRun(
