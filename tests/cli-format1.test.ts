@@ -132,6 +132,9 @@ describe("verify says what a signature covers, and proves no more than that", ()
       expect(quick.document.warnings).toEqual(whole.document.problems);
     }
     expect(hexz(["verify", key, kept("055-signed")]).stderr).toContain("master index and the metadata");
+    expect(hexz(["verify", craftedKey, kept("055-signed")]).stdout).toContain("not signed by every KEY");
+    expect(hexz(["verify", kept("055-signed")]).stdout).toContain("no KEY was given");
+    expect(hexz(["verify", key, kept("055-base")]).stdout).toContain("not signed\n");
     const quick = hexz(["verify", "--quick", key, kept("055-signed")]);
     expect(quick.stdout).toContain("nothing else was proven");
     expect(quick.stderr).toContain("no block, no page");

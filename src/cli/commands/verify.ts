@@ -42,6 +42,8 @@ type Options = ReturnType<ReturnType<typeof define>["opts"]>;
 /** What is told: also of a file that could not be opened. */
 interface Verdict extends VerifiedArchive {
   readonly id: string | undefined;
+  /** By whomever. */
+  readonly isSigned: boolean;
 }
 
 async function verifyPath(
@@ -59,7 +61,9 @@ async function verifyPath(
     progress.expect(archive.root.addressSpace);
     const quick = options.quick === true;
     const verified = await verifyArchive(archive, { keys, detached, quick, onProgress: progress.add });
-    return { ...verified, id: archive.idText ?? undefined };
+    // A signature of format 1 does not say whose it is.
+    const isSigned = verified.signatures.length > 0 || archive.format1?.opened.header.signature !== undefined;
+    return { ...verified, id: archive.idText ?? undefined, isSigned };
   } finally {
     await source.close?.();
   }
@@ -78,13 +82,13 @@ function documentOf({ ok, id, signatures, checkedBytes, problems, warnings }: Ve
 
 /** Why the answer is what it is, in one sentence. */
 function reasonOf(verdict: Verdict, keyCount: number, quick: boolean): string {
-  const { ok, signatures, problems, checkedBytes, warnings } = verdict;
+  const { ok, isSigned, problems, checkedBytes, warnings } = verdict;
   if (ok && warnings !== undefined) return "its master index and metadata are what was signed; nothing else was proven";
   if (ok && quick) return "signed; the bytes below its root were not checked";
   if (ok) return `signed, and every byte is what was signed (${formatSize(checkedBytes)} checked)`;
   if (problems.length > 0) return "it is not what was signed, or cannot be proven to be";
-  if (keyCount === 0) return signatures.length > 0 ? "nothing was proven: no KEY was given" : "not signed";
-  return signatures.length === 0 ? "not signed" : "not signed by every KEY";
+  if (!isSigned) return "not signed";
+  return keyCount === 0 ? "nothing was proven: no KEY was given" : "not signed by every KEY";
 }
 
 function printVerdict(path: string, verdict: Verdict, keyCount: number, options: Options): void {
@@ -115,7 +119,7 @@ async function run(paths: readonly string[], options: Options, calling: Calling)
     // What cannot even be opened was answered all the same.
     if (!(error instanceof HexzError) || EXIT_CODES[error.code] !== EXIT.bad) throw error;
     const problems = [{ code: error.code, where: "archive", message: error.message }];
-    verdict = { ok: false, id: undefined, signatures: [], checkedBytes: 0, problems };
+    verdict = { ok: false, id: undefined, isSigned: false, signatures: [], checkedBytes: 0, problems };
   } finally {
     progress.end();
   }
