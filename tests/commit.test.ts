@@ -7,6 +7,8 @@ import { describe, expect, test } from "vitest";
 import { patchedSource } from "../src/core/commit/patched.ts";
 import { planSplices } from "../src/core/commit/splices.ts";
 import { digestWith } from "../src/core/digest.ts";
+import type { ByteRange } from "../src/core/disk/overlay.ts";
+import type { Engine } from "../src/core/engine.ts";
 import { contentOf, createArchive, createMemorySink, hexOf, openArchive } from "../src/core/index.ts";
 import { createPortableEngine } from "../src/core/portable-engine.ts";
 import { copySourceOf } from "../src/node/copy.ts";
@@ -60,19 +62,7 @@ describe("planSplices()", () => {
       const before = await chunksOf(disk, options);
       const expected = await chunksOf(after, options);
       const ranges = merged(changes.map(({ at, bytes }) => ({ start: at, end: at + bytes.length })));
-      const splices = await planSplices({
-        content: {
-          size: after.length,
-          changed: ranges,
-          read: async (start, end) => after.slice(start, end),
-          zeroUntil: (position) => position,
-        },
-        before: { start: 0, size: disk.length },
-        coding: before.coding,
-        leafAt: before.leafAt,
-        engine,
-        digestOf,
-      });
+      const splices = await splicesOf(disk, after, ranges, before, engine);
       expect(spliced(before.chunks, splices, digestOf), `round ${round} of seed ${SEED}`).toEqual(expected.chunks);
     }
   });
@@ -87,19 +77,7 @@ describe("planSplices()", () => {
       for (const at of border === 0 ? [0] : [border - 1, border]) {
         const after = disk.slice();
         after[at]! ^= 0x55;
-        const splices = await planSplices({
-          content: {
-            size: after.length,
-            changed: [{ start: at, end: at + 1 }],
-            read: async (start, end) => after.slice(start, end),
-            zeroUntil: (position) => position,
-          },
-          before: { start: 0, size: disk.length },
-          coding: before.coding,
-          leafAt: before.leafAt,
-          engine,
-          digestOf,
-        });
+        const splices = await splicesOf(disk, after, [{ start: at, end: at + 1 }], before, engine);
         const expected = await chunksOf(after, settings[2]);
         expect(spliced(before.chunks, splices, digestOf), `a change at ${at}`).toEqual(expected.chunks);
       }
@@ -147,6 +125,24 @@ describe("planSplices()", () => {
   }
 
   /** Chunks of the only stream, as "length digest" or "length fill", fills in maximal pieces told as one. */
+  /** What planSplices() makes of a disk in memory that was changed in some ranges. */
+  function splicesOf(
+    disk: Uint8Array,
+    after: Uint8Array,
+    changed: ByteRange[],
+    { coding, leafAt }: Awaited<ReturnType<typeof chunksOf>>,
+    engine: Engine,
+  ) {
+    const content = {
+      size: after.length,
+      changed,
+      read: async (start: number, end: number) => after.slice(start, end),
+      zeroUntil: (position: number) => position,
+    };
+    const before = { start: 0, size: disk.length };
+    return planSplices({ content, before, coding, leafAt, engine, digestOf: digestWith(engine) });
+  }
+
   async function chunksOf(bytes: Uint8Array, options: (typeof settings)[number]) {
     const sink = createMemorySink();
     const writer = await createArchive(sink, options);

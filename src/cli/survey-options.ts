@@ -1,6 +1,6 @@
 // What `analyze` and `predict` have in common: how the input is measured, and how that is told.
 
-import { Option } from "@commander-js/extra-typings";
+import { Argument, Option } from "@commander-js/extra-typings";
 import type { Warning } from "../core/errors.ts";
 import type { Surveyed, SurveyOptions } from "../node/survey.ts";
 import type { Calling } from "./catalogue.ts";
@@ -9,6 +9,10 @@ import { inputExitCode } from "./input-options.ts";
 import { sizeParser } from "./options.ts";
 import { createProgress, type ProgressMode } from "./progress.ts";
 
+export const MEASURED = new Argument(
+  "[input...]",
+  "files, directories, - for standard input, or archives, whose contents are measured",
+);
 export const SAMPLE = new Option(
   "--sample <size>",
   "read only so much, in evenly spread stretches of 1 or 2 MiB, and say how sure the figures are (default: all)",

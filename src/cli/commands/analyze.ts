@@ -1,6 +1,6 @@
 // `hexz analyze`: which chunking and codec suit some data, measured; and what the original's model says.
 
-import { Argument, Command } from "@commander-js/extra-typings";
+import { Command } from "@commander-js/extra-typings";
 import { applyModel } from "../../core/analyze/model.ts";
 import { PRICES, recommend } from "../../core/analyze/recommend.ts";
 import { BASELINE_CHUNKING, CHUNKINGS, PLANS } from "../../core/analyze/spec.ts";
@@ -10,7 +10,7 @@ import { inputsOf, withInputOptions } from "../input-options.ts";
 import { WORKERS, withRunOptions } from "../options.ts";
 import { packCommandLine } from "../pack-command.ts";
 import { readingOptions, withReadingOptions } from "../reading-options.ts";
-import { finishWith, measure, SAMPLE } from "../survey-options.ts";
+import { finishWith, MEASURED, measure, SAMPLE } from "../survey-options.ts";
 import { printDocument, printText, printWarnings } from "../terminal.ts";
 import { printable } from "../text.ts";
 
@@ -29,9 +29,7 @@ function define() {
         "Beside it stands what DCAM, the model of the original program, would choose. In JSON, error and unique_error are bytes " +
         "on either side of compressed_size and unique_bytes, 0 where all was measured; price is what the recommendation compares.",
     )
-    .addArgument(
-      new Argument("[input...]", "files, directories, - for standard input, or archives, whose contents are measured"),
-    );
+    .addArgument(MEASURED);
   return withRunOptions(withReadingOptions(withInputOptions(analyze)).addOption(SAMPLE).addOption(WORKERS));
 }
 

@@ -1,6 +1,6 @@
 // `hexz predict`: how large an archive of some input would be with one setting.
 
-import { Argument, Command } from "@commander-js/extra-typings";
+import { Command } from "@commander-js/extra-typings";
 import type { Candidate } from "../../core/analyze/findings.ts";
 import { CODEC, type CodecId } from "../../core/engine.ts";
 import { HexzError } from "../../core/errors.ts";
@@ -13,7 +13,7 @@ import { inputsOf, withInputOptions } from "../input-options.ts";
 import { WORKERS, withRunOptions } from "../options.ts";
 import { readingOptions } from "../reading-options.ts";
 import { formatSize } from "../sizes.ts";
-import { finishWith, measure, SAMPLE } from "../survey-options.ts";
+import { finishWith, MEASURED, measure, SAMPLE } from "../survey-options.ts";
 import { printDocument, printText, printWarnings } from "../terminal.ts";
 import { warningDocument } from "../text.ts";
 import { codingOptionsOf, withCodingOptions } from "../writing-options.ts";
@@ -29,9 +29,7 @@ function define() {
         "the blocks is coded. With --base or --dictionary the input is packed without writing, which is exact. " +
         "In JSON, error and unique_error are bytes on either side, 0 where all was measured.",
     )
-    .addArgument(
-      new Argument("[input...]", "files, directories, - for standard input, or archives, whose contents are measured"),
-    );
+    .addArgument(MEASURED);
   return withRunOptions(withCodingOptions(withInputOptions(predict)).addOption(SAMPLE).addOption(WORKERS));
 }
 
