@@ -11,6 +11,7 @@ import { createPortableEngine } from "../src/core/portable-engine.ts";
 import { createInlineCrew } from "../src/core/work/crew.ts";
 import { Appender } from "../src/core/write/appender.ts";
 import { createContentInput } from "../src/core/write/bytes-input.ts";
+import { Intake } from "../src/core/write/intake.ts";
 import { createMemorySink } from "../src/core/write/memory-sink.ts";
 import { Pipeline } from "../src/core/write/pipeline.ts";
 import { SketchBuilder } from "../src/core/write/sketch.ts";
@@ -55,11 +56,12 @@ test("the bytes of an archive are those that the original writes", async () => {
   const appender = new Appender(sink);
   const totals = new Totals();
   const format = await createFormat1Writer({ sink, appender, crew, coding, totals, signers: [] }, {});
-  const pipeline = new Pipeline({ crew, coding, appender, format, totals, signal: undefined, onProgress: undefined });
+  const pipeline = new Pipeline({ crew, coding, appender, format, totals, signal: undefined });
+  const intake = new Intake({ crew, coding, layout: format.layout, pipeline, onProgress: undefined });
   const plain = new Uint8Array(32);
   plain.set(new TextEncoder().encode("hello hexz world"));
-  await pipeline.content(createContentInput(plain, "main"));
-  await pipeline.finish();
+  await intake.content(createContentInput(plain, "main"));
+  await intake.finish();
   await format.finish({ streams: [], containers: [], metadata: undefined, sketch: new SketchBuilder() });
   const bytes = sink.bytes();
   const words = [

@@ -3,7 +3,9 @@
 
 import type { ContentRange } from "../core/format/record.ts";
 import type { ContentInput } from "../core/write/content-input.ts";
+import type { Inlet } from "../core/write/inlet.ts";
 import type { ContentSink } from "../core/write/writer.ts";
+import { openBufferedInlet } from "./convert/buffered-input.ts";
 
 /** What is read over at once. */
 const DISCARD = 256 * 1024;
@@ -65,6 +67,10 @@ export class Sampler implements ContentSink {
       if (bytes.some((byte) => byte !== 0)) this.#keep(at, bytes);
     }
     return { start, size: this.#address - start, sparse: input.sparse === true };
+  }
+
+  openInlet(input: ContentInput): Inlet {
+    return openBufferedInlet(input, (content) => this.addContent(content));
   }
 
   #keep(at: number, bytes: Uint8Array): void {

@@ -7,6 +7,7 @@ import { contentOf } from "../../src/core/index.ts";
 import { decodeTarHeader } from "../../src/core/tar/header.ts";
 import { decodePax, encodePax, type PaxRecord, parsePaxTime } from "../../src/core/tar/pax.ts";
 import { paxSparse } from "../../src/core/tar/sparse.ts";
+import { openBufferedInlet } from "../../src/node/convert/buffered-input.ts";
 import type { ImportContext } from "../../src/node/convert/format.ts";
 import { importTar } from "../../src/node/convert/tar-import.ts";
 import { change, mangle, type Random } from "./fuzz.ts";
@@ -103,6 +104,10 @@ class Recorder {
     input.finish();
     if (input.size !== undefined && this.address !== end) throw new WrongOutcome("a content ended early");
     return { start: this.address === start ? 0 : start, size: this.address - start, sparse: input.sparse === true };
+  }
+
+  openInlet(input: ContentInput) {
+    return openBufferedInlet(input, (content) => this.addContent(content));
   }
 
   async addEntry(entry: Entry) {

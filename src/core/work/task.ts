@@ -12,11 +12,15 @@ export { allocateTask, TASK_STATE, type Task, taskAt, type Workspace } from "./t
 const KIND = { digest: 1, encode: 2, decode: 3, encodeFormat1: 4 } as const;
 /** Set in the length of a stretch of content that is still to be cut into chunks; it ends where the content ends. */
 export const TO_CUT = 0x4000_0000;
+/** Set in the length of bytes between contents, which nothing becomes of. */
+export const TO_SKIP = 0x2000_0000;
+
+export const isSkip = (item: number): boolean => item < TO_CUT && item >= TO_SKIP;
 
 export interface DigestWork {
   /** The items, one after the other. */
   readonly bytes: Uint8Array;
-  /** Their lengths: of a chunk, with ZERO_CHUNK, or of a stretch with TO_CUT. */
+  /** Their lengths: of a chunk, with ZERO_CHUNK; of a stretch with TO_CUT; of what lies between with TO_SKIP. */
   readonly items: Uint32Array;
   readonly count: number;
   /** For cutting. */
@@ -53,6 +57,11 @@ function runDigest({ engine }: Workspace, words: number[]): void {
   let chunk = 0;
   for (let item = 0; item < count; item++) {
     const value = items[item]!;
+    if (isSkip(value)) {
+      at += value - TO_SKIP;
+      ends[item] = chunk;
+      continue;
+    }
     let end = chunk + 1;
     if (value < ZERO_CHUNK && value >= TO_CUT) {
       const stretch = new Uint8Array(buffer, at, value - TO_CUT);

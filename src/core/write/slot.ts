@@ -13,10 +13,10 @@ export interface Slot {
   readonly bytes: Uint8Array;
   filled: number;
   itemized: number;
-  /** Chunks, and stretches that the thread cuts which digests them: see DigestWork. */
+  /** Chunks, stretches that the thread cuts which digests them, and what lies between contents: see DigestWork. */
   readonly items: Uint32Array;
   count: number;
-  /** Chunks that the items can become, at most. */
+  /** Chunks that the items can become, at most; what lies between counts as one. */
   chunkBound: number;
   /** What the coordinator does before the item of that number, in order. */
   readonly events: { item: number; run: () => void }[];

@@ -17,6 +17,8 @@ import type { ContentInput } from "./content-input.ts";
 import type { Encryption } from "./envelope-sink.ts";
 import type { FormatWriter, SharedParts } from "./format-writer.ts";
 import { Format2Writer } from "./format2-writer.ts";
+import type { Inlet } from "./inlet.ts";
+import { Intake } from "./intake.ts";
 import { Pipeline } from "./pipeline.ts";
 import { createMemoryScratch, type OpenScratch } from "./scratch.ts";
 import type { Sink } from "./sink.ts";
@@ -51,7 +53,15 @@ export interface WriterOptions extends CodingOptions {
 /** What a source of contents and entries needs of the writer. */
 export type ContentSink = Pick<
   ArchiveWriter,
-  "address" | "addStream" | "addFile" | "addContent" | "addContainer" | "addEntry" | "addMetadata" | "hasLinkTarget"
+  | "address"
+  | "openInlet"
+  | "addStream"
+  | "addFile"
+  | "addContent"
+  | "addContainer"
+  | "addEntry"
+  | "addMetadata"
+  | "hasLinkTarget"
 >;
 
 /** Entries after which pages that they have filled are written. */
@@ -72,6 +82,7 @@ export class ArchiveWriter {
   readonly #appender: Appender;
   readonly #format: FormatWriter;
   readonly #pipeline: Pipeline;
+  readonly #intake: Intake;
   readonly #totals: Totals;
   readonly #streams: Stream[] = [];
   /** Ranges of files that hard links may name; only those with more than one link are worth keeping. */
@@ -92,7 +103,8 @@ export class ArchiveWriter {
     this.#format = format;
     this.#totals = totals;
     this.#unordered = anyOrder && new UnorderedEntries(openScratch, anyOrder);
-    this.#pipeline = new Pipeline({ crew, coding, appender, format, totals, signal, onProgress });
+    this.#pipeline = new Pipeline({ crew, coding, appender, format, totals, signal });
+    this.#intake = new Intake({ crew, coding, layout: format.layout, pipeline: this.#pipeline, onProgress });
   }
 
   /** @throws HexzError `usage` when an option cannot be, and what reading the bases' indexes throws */
@@ -120,7 +132,7 @@ export class ArchiveWriter {
     if (this.#streams.some((stream) => stream.name === name))
       throw new HexzError("usage", `there is a stream ${name} already`);
     await this.#beginStream(name);
-    const content = await this.#pipeline.content(input);
+    const content = await this.#intake.content(input);
     input.finish();
     await this.#beginStream(undefined);
     this.#streams.push({ name, ...content });
@@ -131,8 +143,8 @@ export class ArchiveWriter {
   async #beginStream(name: Stream["name"] | undefined): Promise<void> {
     if (this.#format.stream === undefined) return;
     // Events need a slot to stand in.
-    await this.#pipeline.ready();
-    this.#pipeline.event(() => this.#format.stream!(name));
+    await this.#intake.ready();
+    this.#intake.event(() => this.#format.stream!(name));
   }
 
   /**
@@ -142,7 +154,7 @@ export class ArchiveWriter {
    */
   async addFile(entry: Entry, input: ContentInput, options: { linkable?: boolean } = {}): Promise<void> {
     this.#paths.check(entry.path);
-    const content = await this.#pipeline.content(input);
+    const content = await this.#intake.content(input);
     if (options.linkable) this.#linkable.set(entry.path, content);
     this.#add(entry, content);
     input.finish();
@@ -154,14 +166,19 @@ export class ArchiveWriter {
    * @throws HexzError `changed`, and what reading throws
    */
   async addContent(input: ContentInput): Promise<ContentRange> {
-    const content = await this.#pipeline.content(input);
+    const content = await this.#intake.content(input);
     input.finish();
     return content;
   }
 
+  /** Opens an input of which only parts are contents, until another is opened. Other contents may be packed between. */
+  openInlet(input: ContentInput): Inlet {
+    return this.#intake.openInlet(input);
+  }
+
   /** The address that the next content gets. */
   get address(): number {
-    return this.#pipeline.address;
+    return this.#intake.address;
   }
 
   /** Keeps more of the archive as a whole. What an option says of it counts more. */
@@ -182,10 +199,14 @@ export class ArchiveWriter {
    * Adds an entry without content of its own: anything but a file, a hard link, or a file whose content was packed before.
    * @param content what `addContent` has packed, or any part of it
    */
-  async addEntry(entry: Entry, content?: ContentRange): Promise<void> {
+  addEntry(entry: Entry, content?: ContentRange): void | Promise<void> {
     this.#paths.check(entry.path);
-    if (this.#unordered !== undefined) return this.#add(entry, content);
-    await this.#pipeline.ready();
+    if (this.#unordered === undefined) return this.#addInOrder(entry, content);
+    this.#add(entry, content);
+  }
+
+  async #addInOrder(entry: Entry, content: ContentRange | undefined): Promise<void> {
+    await this.#intake.ready();
     if (entry.hardLink === undefined) return this.#add(entry, content);
     const linked = this.#linkable.get(entry.hardLink);
     if (linked === undefined) {
@@ -205,7 +226,7 @@ export class ArchiveWriter {
   #add(entry: Entry, content: ContentRange | undefined): void {
     this.#entryCount++;
     if (this.#unordered !== undefined) this.#unordered.add(entry, content);
-    else this.#place(entry, content, (add) => this.#pipeline.event(add));
+    else this.#place(entry, content, (add) => this.#intake.event(add));
   }
 
   /** Gives an entry its place in the tree, which begins with the root directory whether or not anything is known of it. */
@@ -238,7 +259,7 @@ export class ArchiveWriter {
 
   /** Writes what remains and finishes the sink. */
   async finish(): Promise<WrittenArchive> {
-    await this.#pipeline.finish();
+    await this.#intake.finish();
     if (this.#unordered !== undefined) await this.#placeUnordered(this.#unordered);
     const { metadata } = this.#options;
     const hasMore = Object.keys(this.#metadata).length > 0;

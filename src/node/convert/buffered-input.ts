@@ -1,6 +1,8 @@
 // An input with a look ahead: small pieces come from a buffer, large ones go straight to where they are wanted.
 
+import type { ContentRange } from "../../core/format/record.ts";
 import type { ContentInput } from "../../core/write/content-input.ts";
+import type { Inlet } from "../../core/write/inlet.ts";
 
 /** Small: what was read ahead of a large content is copied once more. */
 const BUFFER_BYTES = 64 * 1024;
@@ -67,4 +69,18 @@ export class BufferedInput {
     this.#start = bytes;
     return bytes;
   }
+}
+
+/** For who has no slots: contents of the inlet are given on one by one. */
+export function openBufferedInlet(
+  input: ContentInput,
+  addContent: (content: ContentInput) => Promise<ContentRange>,
+): Inlet {
+  const buffered = new BufferedInput(input);
+  const content = (length: number) => {
+    const end = buffered.position + length;
+    const read = (into: Uint8Array) => buffered.read(into.subarray(0, end - buffered.position));
+    return addContent({ name: input.name, size: undefined, read, finish() {}, close() {} });
+  };
+  return Object.assign(buffered, { content });
 }

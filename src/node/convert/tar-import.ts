@@ -12,8 +12,8 @@ import { entryOfMember, globalMetadata } from "../../core/tar/member.ts";
 import { type TarMember, TarParser } from "../../core/tar/parser.ts";
 import type { SparseMap } from "../../core/tar/sparse.ts";
 import type { ContentInput } from "../../core/write/content-input.ts";
+import type { Inlet } from "../../core/write/inlet.ts";
 import { PathChecker } from "../../core/write/tree-writer.ts";
-import { BufferedInput } from "./buffered-input.ts";
 import type { ImportContext } from "./format.ts";
 import { PieceList } from "./piece-list.ts";
 
@@ -49,7 +49,7 @@ export async function importTar(options: TarImport, context: TarContext): Promis
 class TarReader {
   readonly #options: TarImport;
   readonly #context: TarContext;
-  readonly #input: BufferedInput;
+  readonly #input: Inlet;
   readonly #parser: TarParser;
   readonly #list = new PieceList();
   readonly #paths = new PathChecker();
@@ -62,7 +62,7 @@ class TarReader {
   constructor(options: TarImport, context: TarContext) {
     this.#options = options;
     this.#context = context;
-    this.#input = new BufferedInput(options.input);
+    this.#input = context.writer.openInlet(options.input);
     this.#parser = new TarParser(options.input.name);
   }
 
@@ -90,7 +90,8 @@ class TarReader {
       this.#list.encoder.block(block.slice(), { sort: this.#sort, size: header?.size, padded: this.#padded });
       this.#padded = false;
       this.#list.flush();
-      if (member !== undefined) await this.#member(member);
+      const added = member === undefined ? undefined : this.#member(member);
+      if (added !== undefined) await added;
     }
     const { format, name, summary } = this.#options;
     const { global } = this.#parser;
@@ -137,22 +138,29 @@ class TarReader {
       if (zeros >= 0) break;
     }
     const at = this.#input.position;
-    const { start, size } = await this.#context.writer.addContent(this.#content(undefined, undefined));
+    const { start, size } = await this.#input.content(Number.POSITIVE_INFINITY);
     encoder.range(start, size);
     this.#warn("unsupported", `has ${size} bytes behind its end, from ${at} on: they are kept, but not read`);
   }
 
-  async #member(member: TarMember): Promise<void> {
-    const what = `the member at ${member.at} of ${this.#name}`;
-    const converted = entryOfMember(member, what);
-    const kept = converted.entry !== undefined && this.#isKept(member, converted.entry, converted.note);
+  #member(member: TarMember): void | Promise<void> {
+    const converted = entryOfMember(member, `the member at ${member.at} of ${this.#name}`);
     if (converted.entry === undefined) this.#warnOf(member, converted.code, `is left out: ${converted.why}`);
+    const entry =
+      converted.entry !== undefined && this.#isKept(member, converted.entry, converted.note)
+        ? converted.entry
+        : undefined;
     const isEmpty = member.storedSize === 0 && (member.sparse?.size ?? 0) === 0;
-    const content = isEmpty ? NO_CONTENT : await this.#store(member);
-    if (converted.entry === undefined || !kept) return;
-    const entry = this.#options.place?.(converted.entry, member) ?? converted.entry;
-    const isOwn = entry.type === "file" && entry.hardLink === undefined;
-    await this.#context.writer.addEntry(entry, isOwn ? content : undefined);
+    const content = isEmpty ? NO_CONTENT : this.#store(member);
+    if (content instanceof Promise) return content.then((stored) => this.#add(member, entry, stored));
+    return this.#add(member, entry, content);
+  }
+
+  #add(member: TarMember, entry: Entry | undefined, content: ContentRange): void | Promise<void> {
+    if (entry === undefined) return;
+    const placed = this.#options.place?.(entry, member) ?? entry;
+    const isOwn = placed.type === "file" && placed.hardLink === undefined;
+    return this.#context.writer.addEntry(placed, isOwn ? content : undefined);
   }
 
   /** Whether an archive can have the entry; tells of what it changes. */
@@ -177,32 +185,56 @@ class TarReader {
   }
 
   /** Packs the content that follows; it goes into the list, too. */
-  async #store(member: TarMember): Promise<ContentRange> {
+  #store(member: TarMember): ContentRange | Promise<ContentRange> {
     const { storedSize, sparse } = member;
-    const { encoder } = this.#list;
     if (this.#context.writer.address + (sparse?.size ?? storedSize) > LIMITS.bytes) {
       throw new HexzError(
         "limit_exceeded",
         `the contents of ${this.#name} are over the limit of ${LIMITS.bytes} bytes`,
       );
     }
-    const content = await this.#context.writer.addContent(this.#content(member, storedSize));
+    const stored = sparse === undefined ? this.#input.content(storedSize) : this.#storeSparse(member, sparse);
+    if (stored instanceof Promise) return stored.then((content) => this.#stored(member, content));
+    return this.#stored(member, stored);
+  }
+
+  #storeSparse(member: TarMember, sparse: SparseMap): Promise<ContentRange> {
+    const end = this.#input.position + member.storedSize;
+    const content = withHoles(this.#name, sparse, async (into) => {
+      const count = await this.#input.read(into);
+      if (count === 0) this.#endsIn(member, end);
+      return count;
+    });
+    return this.#context.writer.addContent(content);
+  }
+
+  #stored(member: TarMember, content: ContentRange): ContentRange | Promise<ContentRange> {
+    const { storedSize, sparse } = member;
+    const { encoder } = this.#list;
+    if (sparse === undefined && content.size < storedSize) {
+      this.#endsIn(member, this.#input.position + storedSize - content.size);
+    }
     if (sparse === undefined) encoder.range(content.start, storedSize);
     else for (const { offset, length } of sparse.runs) encoder.range(content.start + offset, length);
     const padding = -storedSize & (TAR_BLOCK - 1);
-    const pending = this.#input.peek(padding);
-    const bytes = pending instanceof Uint8Array ? pending : await pending;
+    const bytes = this.#input.peek(padding);
+    if (bytes instanceof Promise) return bytes.then((behind) => this.#pad(behind, padding, content));
+    return this.#pad(bytes, padding, content);
+  }
+
+  /** @param bytes of the padding, fewer at the end */
+  #pad(bytes: Uint8Array, padding: number, content: ContentRange): ContentRange {
     this.#padded = padding > 0 && bytes.length === padding && isZero(bytes);
-    if (!this.#padded) encoder.bytes(bytes);
+    if (!this.#padded) this.#list.encoder.bytes(bytes);
     this.#input.skip(bytes.length);
     this.#parser.at = this.#input.position;
     return content;
   }
 
-  /** The bytes from here on: of a member, or all that is left. */
-  #content(member: TarMember | undefined, storedSize: number | undefined): ContentInput {
-    const stored = new StoredInput(this.#input, this.#name, storedSize, member);
-    return member?.sparse === undefined ? stored : withHoles(stored, member.sparse);
+  #endsIn({ path }: TarMember, end: number): never {
+    const { position } = this.#input;
+    const message = `${this.#name} ends at ${position}: "${displayName(path)}" has ${end - position} bytes more`;
+    throw new HexzError("truncated", message, { data: { at: position } });
   }
 
   #warn(code: "truncated" | "unsupported", what: string): void {
@@ -210,42 +242,12 @@ class TarReader {
   }
 }
 
-/** Bytes of a tar that are a content. */
-class StoredInput implements ContentInput {
-  readonly name: string;
-  readonly size: number | undefined;
-  readonly #input: BufferedInput;
-  readonly #member: TarMember | undefined;
-  readonly #end: number;
-
-  constructor(input: BufferedInput, name: string, size: number | undefined, member: TarMember | undefined) {
-    this.name = name;
-    this.size = size;
-    this.#input = input;
-    this.#member = member;
-    this.#end = input.position + (size ?? Number.POSITIVE_INFINITY);
-  }
-
-  read(into: Uint8Array): number | Promise<number> {
-    const left = this.#end - this.#input.position;
-    const pending = this.#input.read(into.length <= left ? into : into.subarray(0, left));
-    return typeof pending === "number" ? this.#checked(pending) : pending.then((count) => this.#checked(count));
-  }
-
-  #checked(count: number): number {
-    if (count > 0 || this.size === undefined) return count;
-    const { position } = this.#input;
-    const name = displayName(this.#member!.path);
-    const message = `${this.name} ends at ${position}: "${name}" has ${this.#end - position} bytes more`;
-    throw new HexzError("truncated", message, { data: { at: position } });
-  }
-
-  finish(): void {}
-  close(): void {}
-}
-
 /** Stored runs with the holes between them. */
-function withHoles(stored: StoredInput, { size, runs }: SparseMap): ContentInput {
+function withHoles(
+  name: string,
+  { size, runs }: SparseMap,
+  readStored: (into: Uint8Array) => Promise<number>,
+): ContentInput {
   let position = 0;
   let number = 0;
   /** Bytes up to the next run. */
@@ -258,7 +260,7 @@ function withHoles(stored: StoredInput, { size, runs }: SparseMap): ContentInput
     return count;
   };
   return {
-    name: stored.name,
+    name,
     size,
     sparse: true,
     hole,
@@ -271,8 +273,7 @@ function withHoles(stored: StoredInput, { size, runs }: SparseMap): ContentInput
       }
       const run = runs[number];
       if (run === undefined) return 0;
-      const pending = stored.read(into.subarray(0, run.offset + run.length - position));
-      return typeof pending === "number" ? took(pending) : pending.then(took);
+      return readStored(into.subarray(0, run.offset + run.length - position)).then(took);
     },
     finish() {},
     close() {},
