@@ -1,6 +1,8 @@
 // Entries in any order: sorting in bounded memory, names that come again, hard links before, after and through others.
 
 import { describe, expect, test } from "vitest";
+import { ByteReader } from "../src/core/bytes.ts";
+import { readRecord } from "../src/core/format/record.ts";
 import {
   type ByteString,
   byteStringFromText,
@@ -71,8 +73,9 @@ function place(entries: readonly Entry[], memoryBytes?: number) {
     const isOwn = entry.type === "file" && entry.hardLink === undefined;
     unordered.add(entry, isOwn ? { start: 1000 * (number + 1), size: number + 1, sparse: false } : undefined);
   }
-  const placed = [...unordered.placed()].map(({ entry, content }) => {
-    const start = content?.start ?? entry.start;
+  const placed = [...unordered.placed()].map((each) => {
+    const entry = "entry" in each ? each.entry : readRecord(new ByteReader(each.record, "a record"), each.path);
+    const start = "entry" in each ? each.content.start : entry.start;
     return [entry.path, entry.hardLink ?? entry.type, ...(start === undefined ? [] : [start / 1000])].join(" ");
   });
   unordered.close();

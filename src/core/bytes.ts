@@ -7,6 +7,18 @@ import { type ByteString, byteStringOf } from "./format/path.ts";
 const MAX_SAFE = Number.MAX_SAFE_INTEGER;
 const TWO_32 = 0x1_0000_0000;
 
+/** Bytes that `ByteWriter.varint` takes. */
+export function varintLength(value: number): number {
+  let length = 1;
+  for (let rest = value; rest >= 128; rest = Math.floor(rest / 128)) length++;
+  return length;
+}
+
+/** A signed number as the one that its varint holds. */
+const zigzag = (value: number): number => (value >= 0 ? value * 2 : -value * 2 - 1);
+
+export const svarintLength = (value: number): number => varintLength(zigzag(value));
+
 /** Appends to a buffer that grows. */
 export class ByteWriter {
   #bytes: Uint8Array;
@@ -62,7 +74,7 @@ export class ByteWriter {
   }
 
   svarint(value: number): this {
-    return this.varint(value >= 0 ? value * 2 : -value * 2 - 1);
+    return this.varint(zigzag(value));
   }
 
   /** The bytes alone, without a length. */
@@ -98,9 +110,9 @@ export class ByteWriter {
     return this;
   }
 
-  /** What was written, as a view that the next write may change. */
-  view(): Uint8Array {
-    return this.#bytes.subarray(0, this.length);
+  /** What was written, or a part of it, as a view that the next write may change. */
+  view(from = 0, to = this.length): Uint8Array {
+    return this.#bytes.subarray(from, to);
   }
 
   /** What was written, as a copy. */
@@ -117,12 +129,26 @@ export class ByteWriter {
 export class ByteReader {
   readonly #bytes: Uint8Array;
   readonly #what: string;
+  #end: number;
   at = 0;
 
   /** @param what what the bytes are, for messages: "the root at 1234" */
   constructor(bytes: Uint8Array, what: string) {
     this.#bytes = bytes;
     this.#what = what;
+    this.#end = bytes.length;
+  }
+
+  /** From here on there are only so many bytes, until `leave`. @returns what `leave` is to be told */
+  enter(length: number): number {
+    const outer = this.#end;
+    if (length > this.left) throw this.fail(`${length} bytes expected, ${this.left} are left`);
+    this.#end = this.at + length;
+    return outer;
+  }
+
+  leave(outer: number): void {
+    this.#end = outer;
   }
 
   /** An `invalid` error at the current place. */
@@ -137,7 +163,7 @@ export class ByteReader {
   }
 
   get left(): number {
-    return this.#bytes.length - this.at;
+    return this.#end - this.at;
   }
 
   #take(length: number): number {

@@ -1,14 +1,10 @@
 // From what `lstat` says to an Entry.
 
 import type { BigIntStats } from "node:fs";
-import type { Entry, EntryType, Timestamp } from "../core/format/entry.ts";
+import type { EntryDraft, EntryType, Timestamp } from "../core/format/entry.ts";
 import type { ByteString } from "../core/format/path.ts";
 import { accounts } from "./accounts.ts";
 import { deviceNumbers } from "./device-size.ts";
-
-type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
-/** An entry that is still being filled in. */
-export type EntryDraft = Mutable<Entry>;
 
 const TYPE_MASK = 0o170000;
 const TYPES = new Map<number, EntryType>([

@@ -57,3 +57,6 @@ export interface Entry {
   /** What a conversion knows about this entry: a JSON object. */
   readonly metadata?: Readonly<Record<string, unknown>>;
 }
+
+/** An entry that is still being filled in. */
+export type EntryDraft = { -readonly [Key in keyof Entry]: Entry[Key] };

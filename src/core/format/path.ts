@@ -100,11 +100,15 @@ export function comparePaths(a: ByteString, b: ByteString): number {
   return left.name < right.name ? -1 : 1;
 }
 
+/** Of the directory that was asked for last: neighbours mostly share it. */
+let keyed = { directory: "", key: "" };
+
 /** A text whose plain comparison is that of `comparePaths`, for sorting: no path has a NUL. */
 export function sortKeyOf(path: ByteString): string {
   if (path === "") return "";
   const { directory, name } = splitPath(path);
-  return `${directory.replaceAll("/", "\0\x01")}\0\0${name}`;
+  if (directory !== keyed.directory) keyed = { directory, key: directory.replaceAll("/", "\0\x01") };
+  return `${keyed.key}\0\0${name}`;
 }
 
 /** Why `name` cannot be one component of a path, or undefined when it can. */

@@ -39,21 +39,32 @@ export const LONGEST_PIECE_RECORD = MOST_PIECE_BYTES + 64;
 /** Equal bytes between two differences that are not worth an edit of their own. */
 const SHORT_GAP = 2;
 
-const NO_BLOCK = new Uint8Array(TAR_BLOCK);
+/** A block of a tar as bytes and as words, which most of its comparisons need no bytes for. */
+class Block {
+  readonly bytes = new Uint8Array(TAR_BLOCK);
+  readonly words = new Int32Array(this.bytes.buffer);
+}
+
+const NO_BLOCK = new Block();
 
 /** The blocks that came last. */
 class Blocks {
-  readonly #blocks: Uint8Array[] = [];
+  readonly #blocks: Block[] = [];
   #count = 0;
 
   /** The one that is so many back, from 1; a block of zeros for 0. */
-  at(back: number): Uint8Array | undefined {
+  at(back: number): Block | undefined {
     if (back === 0) return NO_BLOCK;
     return back > Math.min(this.#count, MOST_BACK) ? undefined : this.#blocks[(this.#count - back) % MOST_BACK];
   }
 
-  add(block: Uint8Array): void {
-    this.#blocks[this.#count++ % MOST_BACK] = block;
+  /** Keeps a copy. */
+  add(bytes: Uint8Array): Block {
+    const place = this.#count++ % MOST_BACK;
+    this.#blocks[place] ??= new Block();
+    const block = this.#blocks[place];
+    block.bytes.set(bytes);
+    return block;
   }
 
   get count(): number {
@@ -68,7 +79,7 @@ export class PieceListEncoder {
   /** When a block of each sort came last, by count. */
   readonly #lastOf = new Map<string, number>();
   /** What a block is like before its edits. */
-  readonly #expected = new Uint8Array(TAR_BLOCK);
+  readonly #expected = new Block();
   #position = 0;
   #rangeEnd = 0;
   #size: number | undefined;
@@ -109,7 +120,7 @@ export class PieceListEncoder {
   }
 
   /**
-   * A block of a tar, at an address that is a multiple of 4. Kept: do not change it.
+   * A block of a tar.
    * @param sort blocks of one sort are alike @param size of the content that it announces
    * @param padded whether the bytes up to here are zeros from the last multiple of 512 on and not yet in the list
    */
@@ -118,15 +129,15 @@ export class PieceListEncoder {
     const distance = last === undefined ? Number.POSITIVE_INFINITY : this.#blocks.count - last;
     const back = distance <= MOST_BACK ? distance : 0;
     const expected = this.#expected;
-    expected.set(this.#blocks.at(back)!);
+    expected.words.set(this.#blocks.at(back)!.words);
     let flags = 0;
     if (size !== undefined && hasTarSize(block, size)) {
       flags |= HAS_SIZE;
-      putTarSize(expected, size);
+      putTarSize(expected.bytes, size);
     }
     if (hasTarChecksum(block)) {
       flags |= SUMMED;
-      copyTarChecksum(block, expected);
+      copyTarChecksum(block, expected.bytes);
     }
     this.#head(KIND.block, flags, padded);
     this.pending.varint(back);
@@ -134,45 +145,40 @@ export class PieceListEncoder {
       this.pending.varint(size!);
       this.#size = size;
     }
-    writeEdits(this.pending, expected, block);
     this.#lastOf.set(sort, this.#blocks.count);
-    this.#blocks.add(block);
+    writeEdits(this.pending, expected, this.#blocks.add(block));
     if (padded) this.#position += -this.#position & (TAR_BLOCK - 1);
     this.#position += TAR_BLOCK;
   }
 }
 
-interface Edit {
-  start: number;
-  end: number;
-}
+/** Where edits begin and end, by twos: one list serves all. */
+const edits = new Uint16Array(TAR_BLOCK);
 
-const wordsOf = (block: Uint8Array) => new Int32Array(block.buffer, block.byteOffset, TAR_BLOCK / 4);
-
-function editsBetween(from: Uint8Array, to: Uint8Array): Edit[] {
-  const edits: Edit[] = [];
-  const [fromWords, toWords] = [wordsOf(from), wordsOf(to)];
-  for (let at = 0; at < TAR_BLOCK; at++) {
+/** @returns how many edits there are */
+function findEdits(from: Block, to: Block): number {
+  let count = 0;
+  for (let word = 0; word < TAR_BLOCK / 4; word++) {
     // Most of a block is the same.
-    if ((at & 3) === 0 && fromWords[at >> 2] === toWords[at >> 2]) {
-      at += 3;
-      continue;
+    if (from.words[word] === to.words[word]) continue;
+    for (let at = word * 4; at < word * 4 + 4; at++) {
+      if (from.bytes[at] === to.bytes[at]) continue;
+      if (count === 0 || at - edits[count * 2 - 1]! > SHORT_GAP) edits[count++ * 2] = at;
+      edits[count * 2 - 1] = at + 1;
     }
-    if (from[at] === to[at]) continue;
-    const last = edits.at(-1);
-    if (last !== undefined && at - last.end <= SHORT_GAP) last.end = at + 1;
-    else edits.push({ start: at, end: at + 1 });
   }
-  return edits;
+  return count;
 }
 
-function writeEdits(writer: ByteWriter, from: Uint8Array, to: Uint8Array): void {
-  const edits = editsBetween(from, to);
-  writer.varint(edits.length);
+function writeEdits(writer: ByteWriter, from: Block, to: Block): void {
+  const count = findEdits(from, to);
+  writer.varint(count);
   let at = 0;
-  for (const { start, end } of edits) {
+  for (let edit = 0; edit < count; edit++) {
+    const start = edits[edit * 2]!;
+    const end = edits[edit * 2 + 1]!;
     writer.varint(start - at).varint(end - start);
-    for (at = start; at < end; at++) writer.u8(to[at]!);
+    for (at = start; at < end; at++) writer.u8(to.bytes[at]!);
   }
 }
 
@@ -247,7 +253,7 @@ export class PieceListDecoder {
     const back = reader.varint();
     const like = this.#blocks.at(back);
     if (like === undefined) throw reader.fail(`a block is like one that is ${back} back`);
-    const block = like.slice();
+    const block = like.bytes.slice();
     if ((head & HAS_SIZE) !== 0) {
       this.#size = reader.varint();
       if (this.#size > MOST_TAR_SIZE) throw reader.fail(`a size of ${this.#size} does not fit its field`);

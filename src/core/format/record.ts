@@ -1,9 +1,9 @@
 // The record of an entry: type and fields (docs/format.md, "Tree").
 
-import { ByteReader, ByteWriter } from "../bytes.ts";
+import { ByteReader, ByteWriter, svarintLength, varintLength } from "../bytes.ts";
 import { HexzError } from "../errors.ts";
 import { checkLimit, LIMITS } from "../limits.ts";
-import type { Entry, EntryType, Xattr } from "./entry.ts";
+import type { Entry, EntryDraft, EntryType, Xattr } from "./entry.ts";
 import { type ByteString, byteStringFromText, byteStringOf, checkPath, displayName } from "./path.ts";
 
 const TYPES: readonly (EntryType | undefined)[] = [undefined, "file", "directory", "symlink", "fifo", "char", "block"];
@@ -34,7 +34,7 @@ export interface ContentRange {
   readonly sparse: boolean;
 }
 
-/** Field values are put together here: one at a time, so one buffer serves all. */
+/** Longer values are put together here: one at a time, so one buffer serves all. */
 const value = new ByteWriter(256);
 
 function endField(writer: ByteWriter, tag: number): void {
@@ -43,9 +43,7 @@ function endField(writer: ByteWriter, tag: number): void {
 }
 
 function numberField(writer: ByteWriter, tag: number, number: number | undefined): void {
-  if (number === undefined) return;
-  value.varint(number);
-  endField(writer, tag);
+  if (number !== undefined) writer.u8(tag).varint(varintLength(number)).varint(number);
 }
 
 function nameField(writer: ByteWriter, tag: number, name: ByteString | undefined): void {
@@ -68,8 +66,9 @@ export function writeRecord(writer: ByteWriter, entry: Entry, content: ContentRa
   nameField(writer, TAG.userName, entry.userName);
   nameField(writer, TAG.groupName, entry.groupName);
   if (mtime !== undefined) {
-    value.svarint(mtime.seconds).varint(mtime.nanoseconds);
-    endField(writer, TAG.mtime);
+    const { seconds, nanoseconds } = mtime;
+    writer.u8(TAG.mtime).varint(svarintLength(seconds) + varintLength(nanoseconds));
+    writer.svarint(seconds).varint(nanoseconds);
   }
   nameField(writer, TAG.target, entry.target);
   nameField(writer, TAG.hardLink, entry.hardLink);
@@ -95,13 +94,23 @@ export function writeRecord(writer: ByteWriter, entry: Entry, content: ContentRa
   writer.u8(0);
 }
 
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+/** How a record of writeRecord begins: the type, and of a file its place in the address space. */
+export function beginningOf(record: Uint8Array): { type: EntryType; start: number; size: number } {
+  const reader = new ByteReader(record, "a record");
+  const type = TYPES[reader.u8()]!;
+  const number = (tag: number): number => {
+    if (reader.u8() !== tag) throw reader.fail(`field ${tag} is missing`);
+    reader.varint();
+    return reader.varint();
+  };
+  return type === "file" ? { type, start: number(TAG.start), size: number(TAG.size) } : { type, start: 0, size: 0 };
+}
 
 /** Reads what writeRecord wrote. */
 export function readRecord(reader: ByteReader, path: ByteString): Entry {
   const type = TYPES[reader.u8()];
   if (type === undefined) throw reader.fail("an entry has an unknown type");
-  const entry: Mutable<Entry> = { path, type };
+  const entry: EntryDraft = { path, type };
   const xattrs: Xattr[] = [];
   let last = 0;
   for (;;) {
@@ -109,17 +118,18 @@ export function readRecord(reader: ByteReader, path: ByteString): Entry {
     if (tag === 0) break;
     if (tag < last || (tag === last && tag !== TAG.xattr)) throw reader.fail(`field ${tag} follows field ${last}`);
     last = tag;
-    const value = reader.bytes();
-    const field = new ByteReader(value, `field ${tag} of an entry`);
-    readField(entry, xattrs, tag, field);
-    if (tag < FIRST_OPTIONAL_TAG) field.end();
+    const outer = reader.enter(reader.varint());
+    readField(entry, xattrs, tag, reader);
+    if (tag < FIRST_OPTIONAL_TAG) reader.end();
+    else reader.raw(reader.left);
+    reader.leave(outer);
   }
   if (xattrs.length > 0) entry.xattrs = xattrs;
   checkEntry(entry, reader);
   return entry;
 }
 
-function readField(entry: Mutable<Entry>, xattrs: Xattr[], tag: number, field: ByteReader): void {
+function readField(entry: EntryDraft, xattrs: Xattr[], tag: number, field: ByteReader): void {
   const rest = () => byteStringOf(field.raw(field.left));
   switch (tag) {
     case TAG.start:
@@ -185,7 +195,7 @@ function readField(entry: Mutable<Entry>, xattrs: Xattr[], tag: number, field: B
 }
 
 /** Start and size, which have come before, are what the content is computed from. */
-function readDerived(entry: Mutable<Entry>, field: ByteReader): void {
+function readDerived(entry: EntryDraft, field: ByteReader): void {
   const { start, size } = entry;
   if (start === undefined || size === undefined) throw field.fail("it is computed from nothing");
   const method = displayName(field.name());

@@ -8,10 +8,20 @@ const CHECKSUM = { start: 148, digits: 6, end: 156 };
 /** Behind the checksum's digits. */
 const CHECKSUM_END = [0, 0x20];
 
+/** A block whose bytes are summed by words, wherever it came from. */
+const summed = new Uint8Array(TAR_BLOCK);
+const summedWords = new Int32Array(summed.buffer);
+
 /** The sum of all bytes, spaces in the place of the checksum itself. */
 export function tarChecksum(block: Uint8Array): number {
-  let sum = (CHECKSUM.end - CHECKSUM.start) * 0x20;
-  for (let at = 0; at < TAR_BLOCK; at++) sum += block[at]!;
+  summed.set(block);
+  // Two sums of 16 bits each: they are of 256 bytes, so they fit.
+  let sums = 0;
+  for (let at = 0; at < TAR_BLOCK / 4; at++) {
+    const word = summedWords[at]!;
+    sums = (sums + (word & 0x00ff_00ff) + ((word >>> 8) & 0x00ff_00ff)) | 0;
+  }
+  let sum = (sums & 0xffff) + (sums >>> 16) + (CHECKSUM.end - CHECKSUM.start) * 0x20;
   for (let at = CHECKSUM.start; at < CHECKSUM.end; at++) sum -= block[at]!;
   return sum;
 }

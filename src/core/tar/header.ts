@@ -41,6 +41,7 @@ const FIELD = {
   starPrefix: [345, 476],
 } as const;
 type Field = keyof typeof FIELD;
+type Range = readonly [from: number, to: number];
 const TYPE_AT = 156;
 const MAGIC_AT = 257;
 const STAR_MAGIC_AT = 508;
@@ -106,33 +107,64 @@ export function decodeTarHeader(block: Uint8Array, what: string): TarHeader {
     const expected = tarChecksum(block);
     throw new HexzError("damaged", `${what} is damaged: its checksum is not ${expected}`, { data: { expected } });
   }
-  const text = (field: Field) => textField(block, FIELD[field][0], FIELD[field][1]);
-  const number = (field: Field) => numberField(block, FIELD[field][0], FIELD[field][1], `the ${field}`, what);
   const format = formatOf(block);
   const hasNames = format !== "v7";
-  const prefix = format === "ustar" ? text("prefix") : format === "star" ? text("starPrefix") : "";
-  const name = text("name");
+  const prefix =
+    format === "ustar" ? text(block, FIELD.prefix) : format === "star" ? text(block, FIELD.starPrefix) : "";
+  const name = text(block, FIELD.name);
+  if (hasNames) {
+    userName = textLike(block, FIELD.userName, userName);
+    groupName = textLike(block, FIELD.groupName, groupName);
+  }
   return {
     format,
     type: block[TYPE_AT] === 0 ? "0" : String.fromCharCode(block[TYPE_AT]!),
     name: (prefix === "" ? name : `${prefix}/${name}`) as ByteString,
-    linkName: text("linkName"),
-    mode: number("mode"),
-    uid: number("uid"),
-    gid: number("gid"),
-    size: number("size"),
-    mtime: number("mtime"),
-    userName: hasNames ? text("userName") : ("" as ByteString),
-    groupName: hasNames ? text("groupName") : ("" as ByteString),
-    device: hasNames ? { major: number("major"), minor: number("minor") } : { major: 0, minor: 0 },
+    linkName: text(block, FIELD.linkName),
+    mode: number(block, FIELD.mode, "the mode", what),
+    uid: number(block, FIELD.uid, "the uid", what),
+    gid: number(block, FIELD.gid, "the gid", what),
+    size: number(block, FIELD.size, "the size", what),
+    mtime: number(block, FIELD.mtime, "the mtime", what),
+    userName: hasNames ? userName : NO_NAME,
+    groupName: hasNames ? groupName : NO_NAME,
+    device: hasNames
+      ? { major: number(block, FIELD.major, "the major", what), minor: number(block, FIELD.minor, "the minor", what) }
+      : NO_DEVICE,
   };
 }
 
+const NO_NAME = "" as ByteString;
+const NO_DEVICE = { major: 0, minor: 0 };
+
+function text(block: Uint8Array, [from, to]: Range): ByteString {
+  return textField(block, from, to);
+}
+
+/** Owners that were read last: most members have the same. */
+let userName = NO_NAME;
+let groupName = NO_NAME;
+
+/** The text of a field; `known` when it is that, which is cheaper than to make it again. */
+function textLike(block: Uint8Array, [from, to]: Range, known: ByteString): ByteString {
+  const end = from + known.length;
+  const isThat = hasAt(block, from, known) && (end === to || block[end] === 0);
+  return isThat ? known : textField(block, from, to);
+}
+
+function number(block: Uint8Array, [from, to]: Range, name: string, what: string): number {
+  return numberField(block, from, to, name, what);
+}
+
 function formatOf(block: Uint8Array): TarHeader["format"] {
-  const magic = byteStringOf(block.subarray(MAGIC_AT, MAGIC_AT + 8));
-  if (magic === "ustar  \0") return "gnu";
-  if (!magic.startsWith("ustar")) return "v7";
-  return byteStringOf(block.subarray(STAR_MAGIC_AT, STAR_MAGIC_AT + 4)) === "tar\0" ? "star" : "ustar";
+  if (hasAt(block, MAGIC_AT, "ustar  \0")) return "gnu";
+  if (!hasAt(block, MAGIC_AT, "ustar")) return "v7";
+  return hasAt(block, STAR_MAGIC_AT, "tar\0") ? "star" : "ustar";
+}
+
+function hasAt(block: Uint8Array, at: number, magic: string): boolean {
+  for (let index = 0; index < magic.length; index++) if (block[at + index] !== magic.charCodeAt(index)) return false;
+  return true;
 }
 
 /** Whether a block can be the first of a tar: its checksum is right. */

@@ -3,7 +3,7 @@
 
 import type { ErrorCode } from "../errors.ts";
 import { HexzError } from "../errors.ts";
-import type { Entry, EntryType, Timestamp, Xattr } from "../format/entry.ts";
+import type { Entry, EntryDraft, EntryType, Timestamp, Xattr } from "../format/entry.ts";
 import { type ByteString, displayName } from "../format/path.ts";
 import { LIMITS } from "../limits.ts";
 import type { TarMember } from "./parser.ts";
@@ -70,19 +70,23 @@ export function entryOfMember(member: TarMember, what: string): TarEntry {
   const xattrs = xattrsOf(records);
   const userName = text("uname", header.userName);
   const groupName = text("gname", header.groupName);
-  const entry: Entry = {
+  const uid = number("uid", header.uid);
+  const gid = number("gid", header.gid);
+  const metadata = metadataOf(member);
+  const entry: EntryDraft = {
     path: safe.path,
     type,
     mode: Math.max(0, header.mode) & 0o7777,
-    ...owner("uid", number("uid", header.uid)),
-    ...owner("gid", number("gid", header.gid)),
-    ...(userName === "" ? {} : { userName }),
-    ...(groupName === "" ? {} : { groupName }),
     mtime: mtime === undefined ? wholeSeconds(header.mtime) : parsePaxTime(mtime, `the mtime of ${what}`),
-    ...(xattrs.length === 0 ? {} : { xattrs }),
-    ...metadataOf(member),
-    ...(type === "file" && member.sparse !== undefined ? { sparse: true } : {}),
   };
+  // Some programs write -1 for an owner that they do not know.
+  if (uid >= 0) entry.uid = uid;
+  if (gid >= 0) entry.gid = gid;
+  if (userName !== "") entry.userName = userName;
+  if (groupName !== "") entry.groupName = groupName;
+  if (xattrs.length > 0) entry.xattrs = xattrs;
+  if (metadata !== undefined) entry.metadata = metadata;
+  if (type === "file" && member.sparse !== undefined) entry.sparse = true;
   if (flag === "1") {
     const link = safePath(member.linkPath);
     if ("problem" in link) return leave("unsafe_path", link.problem.replace("its name", "what it links to"));
@@ -104,11 +108,6 @@ export function entryOfMember(member: TarMember, what: string): TarEntry {
 
 const NO_XATTRS: readonly Xattr[] = [];
 const wholeSeconds = (seconds: number): Timestamp => ({ seconds, nanoseconds: 0 });
-
-/** Some programs write -1 for an owner that they do not know. */
-function owner(key: "uid" | "gid", id: number): Partial<Entry> {
-  return id < 0 ? {} : { [key]: id };
-}
 
 function decimalOr(said: ByteString | undefined, field: number, key: string, what: string): number {
   if (said === undefined) return field;
@@ -143,15 +142,15 @@ function fromBase64(text: string): Uint8Array | undefined {
 }
 
 /** Records of the member's own that no field says; those of global headers are the container's. */
-function metadataOf({ records, global }: TarMember): Pick<Entry, "metadata"> {
-  if (records.size === 0) return {};
+function metadataOf({ records, global }: TarMember): Entry["metadata"] {
+  if (records.size === 0) return undefined;
   const kept: [string, string][] = [];
   for (const [key, value] of records) {
     if (FIELDS.has(key) || global.has(key) || key.startsWith(XATTR)) continue;
     if (key.startsWith(BASE64_XATTR) && fromBase64(value) !== undefined) continue;
     kept.push([displayName(key), displayName(value)]);
   }
-  return kept.length === 0 ? {} : { metadata: { pax: Object.fromEntries(kept) } };
+  return kept.length === 0 ? undefined : { pax: Object.fromEntries(kept) };
 }
 
 /** Records of global headers, as text. */

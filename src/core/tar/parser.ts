@@ -164,7 +164,8 @@ export class TarParser {
   #plain(header: TarHeader, at: number): TarMember | undefined {
     const what = `the member at ${at} of ${this.#name}`;
     const sparse = paxSparse(this.#local, what);
-    const said = this.#local.findLast(([key]) => key === "size")?.[1] ?? this.#global.get("size" as ByteString);
+    const own = this.#local.length === 0 ? undefined : this.#local.findLast(([key]) => key === "size")?.[1];
+    const said = own ?? this.#global.get("size" as ByteString);
     const size = said === undefined || said === "" ? header.size : decimalSize(said, what);
     if (size < 0) throw new HexzError("invalid", `${what} has ${size} bytes`, { data: { at } });
     checkLimit(`the size of ${what}`, size, LIMITS.bytes);

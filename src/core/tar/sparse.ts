@@ -60,6 +60,7 @@ function decimal(text: string, what: string): number {
 
 /** What pax records say; undefined when the file is not sparse by them. */
 export function paxSparse(records: readonly PaxRecord[], what: string): PaxSparse | undefined {
+  if (records.length === 0) return undefined;
   const last = new Map<string, ByteString>(records.filter(([key]) => key.startsWith("GNU.sparse.")));
   if (last.size === 0) return undefined;
   const size = last.get("GNU.sparse.realsize") ?? last.get("GNU.sparse.size");

@@ -3,6 +3,7 @@
 import type { Signer } from "../crypto/ed25519.ts";
 import type { Container } from "../format/containers.ts";
 import type { Entry } from "../format/entry.ts";
+import type { ByteString } from "../format/path.ts";
 import type { ContentRange } from "../format/record.ts";
 import type { Coding, Stream } from "../format/root.ts";
 import type { Crew } from "../work/crew.ts";
@@ -45,11 +46,10 @@ export interface FormatWriter {
   readonly layout: Layout;
   /** What follows belongs to this stream, or to none. Called in the order of the input. */
   stream?(name: Stream["name"] | undefined): void;
-  /**
-   * Adds the next entry in tree order; the content of a file is in the layout.
-   * @param record what `writeCheckedRecord` makes of both, where it is there already
-   */
-  add(entry: Entry, content: ContentRange | undefined, record?: Uint8Array): void;
+  /** Adds the next entry in tree order; the content of a file is in the layout. */
+  add(entry: Entry, content: ContentRange | undefined): void;
+  /** The same for an entry that is a record already (`writeCheckedRecord`), and no hard link. */
+  addRecord(path: ByteString, record: Uint8Array): void;
   /** Writes everything behind the last block, and finishes the sink. */
   finish(ending: Ending): Promise<WrittenArchive>;
   /** Gives scratches back; safe after `finish` failed. */

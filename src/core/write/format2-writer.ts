@@ -4,6 +4,7 @@ import { type DigestOf, digestWith } from "../digest.ts";
 import { containersJson } from "../format/containers.ts";
 import type { Entry } from "../format/entry.ts";
 import { encodeHead } from "../format/head.ts";
+import type { ByteString } from "../format/path.ts";
 import type { ContentRange } from "../format/record.ts";
 import type { KnownChunks } from "./bases.ts";
 import type { DedupTable } from "./dedup.ts";
@@ -48,8 +49,12 @@ export class Format2Writer implements FormatWriter {
     appender.append(encodeHead("plain", this.#digestOf));
   }
 
-  add(entry: Entry, content: ContentRange | undefined, record?: Uint8Array): void {
-    this.#tree.add(entry, content, record);
+  add(entry: Entry, content: ContentRange | undefined): void {
+    this.#tree.add(entry, content);
+  }
+
+  addRecord(path: ByteString, record: Uint8Array): void {
+    this.#tree.addRecord(path, record);
   }
 
   async finish({ containers, metadata, ...ending }: Ending): Promise<WrittenArchive> {

@@ -2,7 +2,7 @@
 // a run, runs are merged into longer ones, and all are merged when they are read.
 
 import { ByteReader, ByteWriter } from "../bytes.ts";
-import { type ByteString, sortKeyOf } from "../format/path.ts";
+import { type ByteString, byteStringOf, sortKeyOf } from "../format/path.ts";
 import { PieceReader } from "./leaf-pages.ts";
 import type { OpenScratch, Scratch } from "./scratch.ts";
 
@@ -17,58 +17,83 @@ const RECORD_BYTES = 12;
 /** Runs of one length that become one of the next. */
 const FAN_IN = 32;
 
-/** A record. Those of one path come by their `order`. */
-export interface SortedRecord {
+/** What the order of a record is computed from. */
+export interface Unsorted {
   readonly path: ByteString;
-  readonly order: number;
   readonly bytes: Uint8Array;
 }
 
-/** A text whose plain comparison is the order. */
-export type KeyOf = (record: SortedRecord) => string;
+/** A text whose plain comparison is the order; no two paths have the same. */
+export type KeyOf = (record: Unsorted) => string;
 
-interface Place {
+/** A record. Those of one path come by their `order`. What it says is read when it is asked for. */
+export class SortedRecord implements Unsorted {
   readonly key: string;
   readonly order: number;
-}
+  readonly #piece: Uint8Array;
+  readonly #start: number;
+  readonly #end: number;
 
-/** A record in memory: where it is, so that thousands of them are not as many objects with bytes of their own. */
-interface Held extends Place {
-  readonly piece: ByteWriter;
-  readonly at: number;
-  readonly length: number;
-}
+  /** @param piece has the record at [start, end) as writeItem wrote it */
+  constructor(piece: Uint8Array, start: number, end: number, order: number, key: string) {
+    this.#piece = piece;
+    this.#start = start;
+    this.#end = end;
+    this.order = order;
+    this.key = key;
+  }
 
-interface Item extends SortedRecord, Place {}
+  /** All of it, as writeItem wrote it. */
+  get stored(): Uint8Array {
+    return this.#piece.subarray(this.#start, this.#end);
+  }
+
+  get path(): ByteString {
+    return byteStringOf(this.#piece.subarray(this.#start + RECORD_BYTES, this.#bytesAt));
+  }
+
+  get bytes(): Uint8Array {
+    return this.#piece.subarray(this.#bytesAt, this.#end);
+  }
+
+  /** The first of `bytes`. */
+  get firstByte(): number {
+    return this.#piece[this.#bytesAt]!;
+  }
+
+  get #bytesAt(): number {
+    const [piece, at] = [this.#piece, this.#start];
+    const pathLength = piece[at]! | (piece[at + 1]! << 8) | (piece[at + 2]! << 16) | (piece[at + 3]! << 24);
+    return at + RECORD_BYTES + pathLength;
+  }
+}
 
 interface Run {
   readonly scratch: Scratch;
   readonly count: number;
 }
 
-function isBefore(a: Place, b: Place): boolean {
+type Place = Pick<SortedRecord, "key" | "order">;
+
+export function isBefore(a: Place, b: Place): boolean {
   return a.key === b.key ? a.order < b.order : a.key < b.key;
 }
 
 const comparePlaces = (a: Place, b: Place): number => (isBefore(a, b) ? -1 : 1);
 
-/** What is in memory, and in a run behind its length: path, order, bytes. */
-function writeItem(writer: ByteWriter, { path, order, bytes }: SortedRecord): void {
-  writer.u32(path.length).rawName(path).u64(order).raw(bytes);
-}
-
-function readItem(bytes: Uint8Array): SortedRecord {
-  const reader = new ByteReader(bytes, "the scratch");
-  const path = reader.rawName(reader.u32());
-  return { path, order: reader.u64(), bytes: reader.raw(reader.left) };
+/** What is in memory, and in a run behind its length: length of the path, order, path, bytes. */
+function writeItem(writer: ByteWriter, path: ByteString, order: number, bytes: Uint8Array): void {
+  writer.u32(path.length).u64(order).rawName(path).raw(bytes);
 }
 
 export class RecordSorter {
   readonly #openScratch: OpenScratch;
   readonly #memoryBytes: number;
   readonly #keyOf: KeyOf;
-  #items: Held[] = [];
+  #items: SortedRecord[] = [];
   #piece = new ByteWriter(0);
+  /** All the room of the piece. */
+  #room = this.#piece.view();
   #held = 0;
   #sorted = true;
   /** By level: those of a level are about as long as each other. */
@@ -83,13 +108,15 @@ export class RecordSorter {
 
   /** Adds a record. */
   add(path: ByteString, order: number, bytes: Uint8Array): void {
-    const record = { path, order, bytes };
     const length = RECORD_BYTES + path.length + bytes.length;
-    if (this.#piece.length + length > PIECE_BYTES || this.#items.length === 0) {
-      this.#piece = new ByteWriter(Math.max(PIECE_BYTES, length));
+    if (this.#piece.length + length > this.#room.length || this.#items.length === 0) {
+      const room = Math.max(PIECE_BYTES, length);
+      this.#piece = new ByteWriter(room);
+      this.#room = this.#piece.view(0, room);
     }
-    const item = { key: this.#keyOf(record), order, piece: this.#piece, at: this.#piece.length, length };
-    writeItem(this.#piece, record);
+    const start = this.#piece.length;
+    writeItem(this.#piece, path, order, bytes);
+    const item = new SortedRecord(this.#room, start, start + length, order, this.#keyOf({ path, bytes }));
     const last = this.#items.at(-1);
     if (last !== undefined && isBefore(item, last)) this.#sorted = false;
     this.#items.push(item);
@@ -101,23 +128,19 @@ export class RecordSorter {
     this.#held = 0;
   }
 
-  *#inMemory(): Generator<Item> {
+  #inMemory(): SortedRecord[] {
     if (!this.#sorted) this.#items.sort(comparePlaces);
     this.#sorted = true;
-    for (const { key, piece, at, length } of this.#items) {
-      const { path, order, bytes } = readItem(piece.view().subarray(at, at + length));
-      yield { path, order, bytes, key };
-    }
+    return this.#items;
   }
 
   /** Writes a run. A level that is full becomes one run of the next. */
-  #keep(level: number, items: Iterable<Item>): void {
+  #keep(level: number, items: Iterable<SortedRecord>): void {
     const scratch = this.#openScratch(0);
     const record = new ByteWriter(1024);
     let count = 0;
-    for (const item of items) {
-      writeItem(record.u32(RECORD_BYTES + item.path.length + item.bytes.length), item);
-      scratch.append(record.view());
+    for (const { stored } of items) {
+      scratch.append(record.u32(stored.length).raw(stored).view());
       record.clear();
       count++;
     }
@@ -135,7 +158,7 @@ export class RecordSorter {
     const runs = this.#levels.flat();
     if (runs.length === 0) return this.#inMemory();
     const kept = runs.map((run) => readRun(run, this.#keyOf));
-    return merge([...kept, this.#inMemory()]);
+    return merge([...kept, this.#inMemory().values()]);
   }
 
   close(): void {
@@ -145,18 +168,22 @@ export class RecordSorter {
   }
 }
 
-function* readRun({ scratch, count }: Run, keyOf: KeyOf): Generator<Item> {
+function* readRun({ scratch, count }: Run, keyOf: KeyOf): Generator<SortedRecord> {
   const pieces = new PieceReader(scratch.read());
   for (let number = 0; number < count; number++) {
     const length = new ByteReader(pieces.take(4), "the scratch").u32();
-    const record = readItem(pieces.take(length));
-    yield { ...record, key: keyOf(record) };
+    const stored = pieces.take(length);
+    const reader = new ByteReader(stored, "the scratch");
+    const pathLength = reader.u32();
+    const order = reader.u64();
+    const key = keyOf({ path: reader.rawName(pathLength), bytes: reader.raw(reader.left) });
+    yield new SortedRecord(stored, 0, length, order, key);
   }
 }
 
 /** Merges sorted sequences with a heap of their next items. */
-function* merge(sources: Iterator<Item>[]): Generator<Item> {
-  const heap: { item: Item; source: Iterator<Item> }[] = [];
+function* merge(sources: Iterator<SortedRecord>[]): Generator<SortedRecord> {
+  const heap: { item: SortedRecord; source: Iterator<SortedRecord> }[] = [];
   const sink = (from: number): void => {
     const moving = heap[from]!;
     let at = from;
@@ -180,7 +207,7 @@ function* merge(sources: Iterator<Item>[]): Generator<Item> {
     yield item;
     const next = source.next();
     const last = next.done ? heap.pop()! : undefined;
-    if (last === undefined) heap[0] = { item: (next as IteratorYieldResult<Item>).value, source };
+    if (last === undefined) heap[0] = { item: (next as IteratorYieldResult<SortedRecord>).value, source };
     else if (heap.length > 0) heap[0] = last;
     if (heap.length > 0) sink(0);
   }

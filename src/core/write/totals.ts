@@ -55,7 +55,7 @@ export class Totals {
   }
 
   /** @param size of a file's content */
-  entry(entry: Entry, size: number): void {
+  entry(entry: Pick<Entry, "type" | "hardLink">, size: number): void {
     if (entry.type === "file") {
       this.#counts.files++;
       if (entry.hardLink === undefined) this.#counts.originalSize += size;

@@ -6,7 +6,7 @@ import type { Engine } from "../engine.ts";
 import { HexzError } from "../errors.ts";
 import type { Entry } from "../format/entry.ts";
 import { encodePageBody, PAGE_KIND, type PageRef } from "../format/page.ts";
-import { type ByteString, checkPath, comparePaths, displayName, splitPath } from "../format/path.ts";
+import { type ByteString, checkPath, comparePaths, displayName, nameProblem, splitPath } from "../format/path.ts";
 import type { ContentRange } from "../format/record.ts";
 import type { TreeTop } from "../format/root.ts";
 import { encodeTreeInner, type TreeChild, TreeLeafBuilder, writeCheckedRecord } from "../format/tree-page.ts";
@@ -34,7 +34,7 @@ export class PathChecker {
       for (const component of components) checkLimit("the length of a name", component.length, LIMITS.component);
       this.#directory = directory;
     }
-    if (path !== "") checkPath(name);
+    if (path !== "" && nameProblem(name) !== undefined) checkPath(path);
     checkLimit("the length of a name", name.length, LIMITS.component);
     checkLimit("the length of a path", path.length, LIMITS.path);
   }
@@ -85,27 +85,26 @@ export class TreeWriter {
   /**
    * Adds the next entry in key order. Its content, if any, must be in the index already.
    * @param content of a file, instead of what the entry says
-   * @param known what `writeCheckedRecord` makes of both, where it is there already
    */
-  add(entry: Entry, content: ContentRange | undefined, known?: Uint8Array): void {
-    if (this.#last !== undefined && comparePaths(this.#last, entry.path) >= 0) {
-      const order = this.#last === entry.path ? "is there twice" : `comes after "${displayName(this.#last)}"`;
-      throw new HexzError("usage", `the entry "${displayName(entry.path)}" ${order}; entries come in tree order`);
-    }
-    this.#last = entry.path;
-    const record = known ?? this.#encoded(entry, content);
-    this.#hasher.pending.name(entry.path).raw(record);
-    this.#hasher.flushIfLong();
-    const length = record.length + entry.path.length + 16;
-    if (this.#leaf.count > 0 && this.#leaf.length + length > TARGETS.treeLeaf) this.#closeLeaf();
-    this.#leaf.add(entry.path, record);
-    if (isLongSpan(this.#leafStart, this.#index.address, TARGETS.treeLeafSpan)) this.#closeLeaf();
-  }
-
-  #encoded(entry: Entry, content: ContentRange | undefined): Uint8Array {
+  add(entry: Entry, content: ContentRange | undefined): void {
     this.#record.clear();
     writeCheckedRecord(this.#record, entry, content);
-    return this.#record.view();
+    this.addRecord(entry.path, this.#record.view());
+  }
+
+  /** @param record what `writeCheckedRecord` made of the entry */
+  addRecord(path: ByteString, record: Uint8Array): void {
+    if (this.#last !== undefined && comparePaths(this.#last, path) >= 0) {
+      const order = this.#last === path ? "is there twice" : `comes after "${displayName(this.#last)}"`;
+      throw new HexzError("usage", `the entry "${displayName(path)}" ${order}; entries come in tree order`);
+    }
+    this.#last = path;
+    this.#hasher.pending.name(path).raw(record);
+    this.#hasher.flushIfLong();
+    const length = record.length + path.length + 16;
+    if (this.#leaf.count > 0 && this.#leaf.length + length > TARGETS.treeLeaf) this.#closeLeaf();
+    this.#leaf.add(path, record);
+    if (isLongSpan(this.#leafStart, this.#index.address, TARGETS.treeLeafSpan)) this.#closeLeaf();
   }
 
   #closeLeaf(): void {

@@ -4,10 +4,10 @@
 import { ByteReader, ByteWriter } from "../bytes.ts";
 import type { Warning } from "../errors.ts";
 import type { Entry } from "../format/entry.ts";
-import { type ByteString, comparePaths, displayName, sortKeyOf } from "../format/path.ts";
+import { type ByteString, comparePaths, displayName } from "../format/path.ts";
 import { type ContentRange, readRecord } from "../format/record.ts";
 import { writeCheckedRecord } from "../format/tree-page.ts";
-import { RecordSorter, type SortedRecord } from "./record-sorter.ts";
+import { isBefore, RecordSorter, type SortedRecord } from "./record-sorter.ts";
 import type { OpenScratch } from "./scratch.ts";
 
 /** Links to links to links …: a chain is followed so far. */
@@ -15,13 +15,18 @@ const MOST_STEPS = 40;
 /** What a link's record says until its target is found. */
 const NO_CONTENT: ContentRange = { start: 0, size: 0, sparse: false };
 
-/** An entry in its place; a file's range and other names are settled. */
-export interface PlacedEntry {
-  readonly entry: Entry;
-  readonly content: ContentRange | undefined;
-  /** What `writeCheckedRecord` makes of both, where it is there already. */
-  readonly record: Uint8Array | undefined;
-}
+/** What stands before an entry's record: whether it is a link, whose target follows, or derived. */
+const KIND = { plain: 0, link: 1, derived: 2 } as const;
+
+/** An entry in its place: as it came, or a name of a file that has several. */
+export type PlacedEntry =
+  | {
+      readonly path: ByteString;
+      /** What `writeCheckedRecord` made of it. */
+      readonly record: Uint8Array;
+      readonly isDerived: boolean;
+    }
+  | { readonly entry: Entry; readonly content: ContentRange };
 
 /** What became of a file with several names, or of a link to one. */
 interface Settled {
@@ -66,11 +71,13 @@ export class UnorderedEntries {
   add(entry: Entry, content: ContentRange | undefined): void {
     const record = this.#record;
     record.clear();
-    if (entry.hardLink === undefined) writeCheckedRecord(record.u8(0), entry, content);
-    else {
+    if (entry.hardLink === undefined) {
+      const kind = entry.derived === undefined ? KIND.plain : KIND.derived;
+      writeCheckedRecord(record.u8(kind), entry, content);
+    } else {
       const { hardLink, ...own } = entry;
       this.#hasLinks = true;
-      writeCheckedRecord(record.u8(1).name(hardLink), own, NO_CONTENT);
+      writeCheckedRecord(record.u8(KIND.link).name(hardLink), own, NO_CONTENT);
     }
     this.#entries.add(entry.path, this.#count++, record.view());
   }
@@ -85,19 +92,21 @@ export class UnorderedEntries {
         same++;
         continue;
       }
-      const { path, order } = record;
+      const { path } = record;
       if (same > 1) this.#left(path, "collision", `is there ${same} times; the last one counts`);
       same = 1;
       while (next.item !== undefined && isBefore(next.item, record)) next.step();
-      const own = next.item?.path === path && next.item.order === order ? settledOf(next.item) : undefined;
-      const { entry, target } = entryOf(record);
-      if (own === undefined && target !== undefined) {
-        this.#left(path, "no_such_path", `is left out: it links to "${displayName(target)}", which is no file`);
-      } else if (own !== undefined && own.first !== path) {
-        yield { entry: { ...entry, hardLink: own.first }, content: own.content, record: undefined };
+      const isSettled = next.item?.key === record.key && next.item.order === record.order;
+      const own = isSettled ? settledOf(next.item!) : undefined;
+      const target = targetOf(record);
+      if (own !== undefined && own.first !== path) {
+        yield { entry: { ...entryOf(record), hardLink: own.first }, content: own.content };
+      } else if (target === undefined) {
+        yield { path, record: record.bytes.subarray(1), isDerived: record.firstByte === KIND.derived };
+      } else if (own !== undefined) {
+        yield { entry: entryOf(record), content: own.content };
       } else {
-        // A file is as it came; a link that has become the file is not.
-        yield { entry, content: own?.content, record: target === undefined ? record.bytes.subarray(1) : undefined };
+        this.#left(path, "no_such_path", `is left out: it links to "${displayName(target)}", which is no file`);
       }
     }
   }
@@ -110,8 +119,8 @@ export class UnorderedEntries {
   #settle(): RecordSorter {
     let links = this.#openSorter();
     for (const { record, following } of withFollowing(this.#entries.sorted())) {
-      const target = targetOf(record);
-      if (following === undefined && target !== undefined) addLink(links, { ...record, target });
+      const target = following === undefined ? targetOf(record) : undefined;
+      if (target !== undefined) addLink(links, { path: record.path, order: record.order, target });
     }
     for (let step = 0; ; step++) {
       const found = this.#openSorter();
@@ -129,22 +138,18 @@ export class UnorderedEntries {
     let more = false;
     const next = cursor(links.sorted());
     for (const { record, following } of withFollowing(this.#entries.sorted())) {
-      const { path } = record;
-      while (next.item !== undefined && isBefore(next.item, { path, order: 0 })) next.step();
+      const { key } = record;
+      while (next.item !== undefined && next.item.key < key) next.step();
       // A link means the file that had the name when it was made; failing that, the first one after.
       const meant: Link[] = [];
-      for (
-        ;
-        next.item?.path === path && next.item.order < (following?.order ?? Number.POSITIVE_INFINITY);
-        next.step()
-      ) {
+      for (; next.item?.key === key && next.item.order < (following?.order ?? Number.POSITIVE_INFINITY); next.step()) {
         meant.push(linkOf(next.item));
       }
       if (meant.length === 0) continue;
       const target = targetOf(record);
       if (target !== undefined) more = true;
       for (const link of meant) addLink(further, { ...link, target: target ?? link.target });
-      const { entry } = entryOf(record);
+      const entry = entryOf(record);
       if (target !== undefined || entry.type !== "file") continue;
       const content = { start: entry.start!, size: entry.size!, sparse: entry.sparse === true };
       const names = following === undefined ? [record, ...meant] : meant;
@@ -166,7 +171,7 @@ export class UnorderedEntries {
 function* withFollowing(records: Iterable<SortedRecord>) {
   let record: SortedRecord | undefined;
   for (const next of records) {
-    if (record !== undefined) yield { record, following: next.path === record.path ? next : undefined };
+    if (record !== undefined) yield { record, following: next.key === record.key ? next : undefined };
     record = next;
   }
   if (record !== undefined) yield { record, following: undefined };
@@ -186,20 +191,15 @@ function cursor(records: Iterable<SortedRecord>) {
   return ahead;
 }
 
-type Place = Pick<SortedRecord, "path" | "order">;
-
-function isBefore(a: Place, b: Place): boolean {
-  return a.path === b.path ? a.order < b.order : sortKeyOf(a.path) < sortKeyOf(b.path);
+function targetOf(record: SortedRecord): ByteString | undefined {
+  if (record.firstByte !== KIND.link) return undefined;
+  return new ByteReader(record.bytes.subarray(1), "the scratch").name();
 }
 
-function targetOf({ bytes }: SortedRecord): ByteString | undefined {
-  return bytes[0] === 0 ? undefined : new ByteReader(bytes.subarray(1), "the scratch").name();
-}
-
-function entryOf({ path, bytes }: SortedRecord): { entry: Entry; target: ByteString | undefined } {
+function entryOf({ path, bytes }: SortedRecord): Entry {
   const reader = new ByteReader(bytes, "the scratch");
-  const target = reader.u8() === 0 ? undefined : reader.name();
-  return { entry: readRecord(reader, path), target };
+  if (reader.u8() === KIND.link) reader.name();
+  return readRecord(reader, path);
 }
 
 function addLink(links: RecordSorter, { target, path, order }: Link): void {

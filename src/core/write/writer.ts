@@ -4,10 +4,10 @@
 import type { Signer } from "../crypto/ed25519.ts";
 import type { CodecId } from "../engine.ts";
 import { HexzError, type Warning } from "../errors.ts";
-import { type Container, contentIn } from "../format/containers.ts";
+import { type Container, contentIn, type Stretch } from "../format/containers.ts";
 import type { Entry } from "../format/entry.ts";
 import { type ByteString, displayName } from "../format/path.ts";
-import type { ContentRange } from "../format/record.ts";
+import { beginningOf, type ContentRange } from "../format/record.ts";
 import type { Stream } from "../format/root.ts";
 import type { Crew } from "../work/crew.ts";
 import { Appender } from "./appender.ts";
@@ -63,6 +63,8 @@ export type ContentSink = Pick<
   | "addMetadata"
   | "hasLinkTarget"
 >;
+
+const runNow = (add: () => void): void => add();
 
 /** Entries after which pages that they have filled are written. */
 const FLUSH_ENTRIES = 4096;
@@ -229,29 +231,37 @@ export class ArchiveWriter {
     else this.#place(entry, content, (add) => this.#intake.event(add));
   }
 
-  /** Gives an entry its place in the tree, which begins with the root directory whether or not anything is known of it. */
-  #place(
-    entry: Entry,
-    content: ContentRange | undefined,
-    schedule: (add: () => void) => void,
-    record?: Uint8Array,
-  ): void {
-    if (this.#placedCount === 0 && entry.path !== "") {
-      this.#placedCount++;
+  /** Gives an entry its place in the tree. */
+  #place(entry: Entry, content: ContentRange | undefined, schedule: (add: () => void) => void): void {
+    this.#beginTree(entry.path, schedule);
+    const range = content ?? (entry.type === "file" ? { start: entry.start!, size: entry.size! } : undefined);
+    this.#count(entry, range, entry.derived !== undefined);
+    schedule(() => this.#format.add(entry, content));
+  }
+
+  /** The tree begins with the root directory, whether or not anything is known of it. */
+  #beginTree(path: ByteString, schedule: (add: () => void) => void): void {
+    if (this.#placedCount++ === 0 && path !== "") {
       this.#place({ path: "" as ByteString, type: "directory" }, undefined, schedule);
     }
-    this.#placedCount++;
-    const range = content ?? (entry.type === "file" ? { start: entry.start!, size: entry.size! } : undefined);
-    // What lies in another content is counted with that.
-    const isIn = (others: Parameters<typeof contentIn>[0]) => range !== undefined && contentIn(others, range);
-    const isCounted = entry.derived === undefined && !isIn(this.#streams) && !isIn(this.#containers);
-    this.#totals.entry(entry, isCounted ? (range?.size ?? 0) : 0);
-    schedule(() => this.#format.add(entry, content, record));
+  }
+
+  /** What lies in another content is counted with that. */
+  #count(entry: Pick<Entry, "type" | "hardLink">, range: Stretch | undefined, isDerived: boolean): void {
+    const isCounted =
+      range !== undefined && !isDerived && !contentIn(this.#streams, range) && !contentIn(this.#containers, range);
+    this.#totals.entry(entry, isCounted ? range.size : 0);
   }
 
   async #placeUnordered(entries: UnorderedEntries): Promise<void> {
-    for (const { entry, content, record } of entries.placed()) {
-      this.#place(entry, content, (add) => add(), record);
+    for (const placed of entries.placed()) {
+      if ("record" in placed) {
+        const { path, record, isDerived } = placed;
+        this.#beginTree(path, runNow);
+        const { type, ...range } = beginningOf(record);
+        this.#count({ type }, type === "file" ? range : undefined, isDerived);
+        this.#format.addRecord(path, record);
+      } else this.#place(placed.entry, placed.content, runNow);
       if (this.#placedCount % FLUSH_ENTRIES === 0) await this.#appender.flush();
     }
     entries.close();

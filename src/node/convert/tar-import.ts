@@ -84,10 +84,10 @@ class TarReader {
         await this.#rest();
         break;
       }
-      this.#input.skip(TAR_BLOCK);
       const { header } = this.#parser;
       this.#sort = header === undefined ? `behind ${this.#sort}` : header.type;
-      this.#list.encoder.block(block.slice(), { sort: this.#sort, size: header?.size, padded: this.#padded });
+      this.#list.encoder.block(block, { sort: this.#sort, size: header?.size, padded: this.#padded });
+      this.#input.skip(TAR_BLOCK);
       this.#padded = false;
       this.#list.flush();
       const added = member === undefined ? undefined : this.#member(member);

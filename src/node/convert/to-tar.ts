@@ -8,7 +8,7 @@ import { readRecord, writeRecord } from "../../core/format/record.ts";
 import { TAR_BLOCK } from "../../core/format/tar-block.ts";
 import type { Archive } from "../../core/read/archive.ts";
 import { encodeMember, tarEndLength } from "../../core/tar/encode.ts";
-import { type KeyOf, RecordSorter, type SortedRecord } from "../../core/write/record-sorter.ts";
+import { type KeyOf, RecordSorter } from "../../core/write/record-sorter.ts";
 import { refuseArchive } from "../extract-file.ts";
 import { createFileSink, createStdoutSink } from "../file-sink.ts";
 import { STDIO } from "../input-facts.ts";
@@ -55,7 +55,7 @@ async function* membersOf(archive: Archive): AsyncGenerator<Entry> {
     for (const record of sorter.sorted()) {
       const reader = new ByteReader(record.bytes, "the scratch");
       if (reader.u8() === COMPUTED) yield (await archive.entry(displayName(record.path)))!;
-      else yield links.ordered(readRecord(reader, record.path), record);
+      else yield links.ordered(readRecord(reader, record.path));
     }
   } finally {
     sorter.close();
@@ -67,15 +67,14 @@ class LinkOrder {
   /** By the name that is the file in the archive, where another one came before. */
   readonly #firsts = new Map<ByteString, ByteString>();
 
-  ordered(entry: Entry, { order }: SortedRecord): Entry {
+  ordered(entry: Entry): Entry {
     const { hardLink, ...file } = entry;
     const name = hardLink ?? entry.path;
     const first = this.#firsts.get(name);
     if (first !== undefined) return { ...file, hardLink: first };
     if (hardLink === undefined) return entry;
     const none = new Uint8Array(1);
-    const isLater =
-      depthFirst({ path: name, order, bytes: none }) > depthFirst({ path: entry.path, order, bytes: none });
+    const isLater = depthFirst({ path: name, bytes: none }) > depthFirst({ path: entry.path, bytes: none });
     if (!isLater) return entry;
     this.#firsts.set(name, entry.path);
     return file;

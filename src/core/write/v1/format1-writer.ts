@@ -1,11 +1,13 @@
 // Format 1 behind the write line (docs/format-1.md, "Writing"): index pages while it runs, then master index, manifest and
 // signature, and the header, which stands first and is known last: the sink must take bytes for a place it has passed.
 
-import { ByteWriter } from "../../bytes.ts";
+import { ByteReader, ByteWriter } from "../../bytes.ts";
 import type { Ciphers } from "../../crypto/ciphers.ts";
 import { HexzError, type Warning } from "../../errors.ts";
 import { type Container, containersJson, type Stretch } from "../../format/containers.ts";
 import type { Entry } from "../../format/entry.ts";
+import type { ByteString } from "../../format/path.ts";
+import { readRecord } from "../../format/record.ts";
 import type { Stream } from "../../format/root.ts";
 import { encodeHeader, HEADER_LENGTH, type Header } from "../../format/v1/header.ts";
 import { encodeMasterIndex } from "../../format/v1/index-page.ts";
@@ -124,6 +126,10 @@ class Format1Writer implements FormatWriter {
     this.#members.add(entry, range && { start: this.#mainOffset(range), size: range.size });
     // No need to pack what could not be read to its end.
     this.#checkTail(this.#members.jsonLength);
+  }
+
+  addRecord(path: ByteString, record: Uint8Array): void {
+    this.add(readRecord(new ByteReader(record, "the scratch"), path), undefined);
   }
 
   /** Contents are numbered through all streams, and the main one comes after the other. */
