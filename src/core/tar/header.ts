@@ -101,8 +101,12 @@ function hasChecksum(block: Uint8Array, what: string): boolean {
   return found === tarChecksum(block) || found === signedTarChecksum(block);
 }
 
-/** @param what for messages: "the header at 1024 of x.tar" @throws HexzError `damaged`, `invalid`, `limit_exceeded` */
-export function decodeTarHeader(block: Uint8Array, what: string): TarHeader {
+/**
+ * @param what for messages: "the header at 1024 of x.tar"
+ * @param before a header that came before: most owners are the same
+ * @throws HexzError `damaged`, `invalid`, `limit_exceeded`
+ */
+export function decodeTarHeader(block: Uint8Array, what: string, before?: TarHeader): TarHeader {
   if (!hasChecksum(block, what)) {
     const expected = tarChecksum(block);
     throw new HexzError("damaged", `${what} is damaged: its checksum is not ${expected}`, { data: { expected } });
@@ -112,10 +116,6 @@ export function decodeTarHeader(block: Uint8Array, what: string): TarHeader {
   const prefix =
     format === "ustar" ? text(block, FIELD.prefix) : format === "star" ? text(block, FIELD.starPrefix) : "";
   const name = text(block, FIELD.name);
-  if (hasNames) {
-    userName = textLike(block, FIELD.userName, userName);
-    groupName = textLike(block, FIELD.groupName, groupName);
-  }
   return {
     format,
     type: block[TYPE_AT] === 0 ? "0" : String.fromCharCode(block[TYPE_AT]!),
@@ -126,8 +126,8 @@ export function decodeTarHeader(block: Uint8Array, what: string): TarHeader {
     gid: number(block, FIELD.gid, "the gid", what),
     size: number(block, FIELD.size, "the size", what),
     mtime: number(block, FIELD.mtime, "the mtime", what),
-    userName: hasNames ? userName : NO_NAME,
-    groupName: hasNames ? groupName : NO_NAME,
+    userName: hasNames ? textLike(block, FIELD.userName, before?.userName) : NO_NAME,
+    groupName: hasNames ? textLike(block, FIELD.groupName, before?.groupName) : NO_NAME,
     device: hasNames
       ? { major: number(block, FIELD.major, "the major", what), minor: number(block, FIELD.minor, "the minor", what) }
       : NO_DEVICE,
@@ -141,12 +141,8 @@ function text(block: Uint8Array, [from, to]: Range): ByteString {
   return textField(block, from, to);
 }
 
-/** Owners that were read last: most members have the same. */
-let userName = NO_NAME;
-let groupName = NO_NAME;
-
 /** The text of a field; `known` when it is that, which is cheaper than to make it again. */
-function textLike(block: Uint8Array, [from, to]: Range, known: ByteString): ByteString {
+function textLike(block: Uint8Array, [from, to]: Range, known = NO_NAME): ByteString {
   const end = from + known.length;
   const isThat = hasAt(block, from, known) && (end === to || block[end] === 0);
   return isThat ? known : textField(block, from, to);

@@ -54,7 +54,8 @@ export class TarParser {
   #collecting: Collect | undefined;
   /** Bytes of extended headers since the last member. */
   #extended = 0;
-  #started = false;
+  /** The header that came last. */
+  #before: TarHeader | undefined;
   /** Offset of the next block in the tar. Add the contents that were read. */
   at = 0;
   /** The header that the last block was; undefined when it went with an earlier one. */
@@ -97,17 +98,17 @@ export class TarParser {
       throw new HexzError("invalid", `the tar ${this.#name} ends at ${at} behind an extended header`, { data: { at } });
     }
     const header = this.#header(block, at);
-    this.#started = true;
+    this.#before = header;
     this.header = header;
     return this.#begin(block, header, at);
   }
 
   #header(block: Uint8Array, at: number): TarHeader {
     const what = `the header at ${at} of ${this.#name}`;
-    if (!this.#started && !isTarHeader(block)) {
+    if (this.#before === undefined && !isTarHeader(block)) {
       throw new HexzError("invalid", `${this.#name} is no tar: it begins with no header of one`);
     }
-    return decodeTarHeader(block, what);
+    return decodeTarHeader(block, what, this.#before);
   }
 
   #begin(block: Uint8Array, header: TarHeader, at: number): TarMember | undefined {

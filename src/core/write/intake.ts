@@ -83,8 +83,9 @@ export class Intake {
     return { start: size === 0 ? 0 : start, size, sparse };
   }
 
-  /** Opens an input of which only parts are contents. There is one at a time. */
+  /** Opens an input of which only parts are contents. There is one at a time: what the last one has read ahead is lost. */
   openInlet(source: Source): Inlet {
+    this.#setAside();
     this.#source = source;
     this.#aside = NOTHING;
     this.#asideAt = 0;
