@@ -75,8 +75,15 @@ export function parsePathText(text: string): ByteString {
 
 /** Directory and name of a path; the root has none. */
 export function splitPath(path: ByteString): { directory: ByteString; name: ByteString } {
-  const slash = path.lastIndexOf("/");
-  return { directory: path.slice(0, Math.max(slash, 0)) as ByteString, name: path.slice(slash + 1) as ByteString };
+  return { directory: directoryOf(path), name: nameOf(path) };
+}
+
+export function directoryOf(path: ByteString): ByteString {
+  return path.slice(0, Math.max(path.lastIndexOf("/"), 0)) as ByteString;
+}
+
+export function nameOf(path: ByteString): ByteString {
+  return path.slice(path.lastIndexOf("/") + 1) as ByteString;
 }
 
 export function joinPath(directory: ByteString, name: ByteString): ByteString {
@@ -92,12 +99,10 @@ function directoryKey(directory: string): string {
 export function comparePaths(a: ByteString, b: ByteString): number {
   if (a === b) return 0;
   if (a === "" || b === "") return a === "" ? -1 : 1;
-  const left = splitPath(a);
-  const right = splitPath(b);
-  if (left.directory !== right.directory) {
-    return directoryKey(left.directory) < directoryKey(right.directory) ? -1 : 1;
-  }
-  return left.name < right.name ? -1 : 1;
+  const left = directoryOf(a);
+  const right = directoryOf(b);
+  if (left === right) return a < b ? -1 : 1;
+  return directoryKey(left) < directoryKey(right) ? -1 : 1;
 }
 
 /** Of the directory that was asked for last: neighbours mostly share it. */
@@ -106,9 +111,9 @@ let keyed = { directory: "", key: "" };
 /** A text whose plain comparison is that of `comparePaths`, for sorting: no path has a NUL. */
 export function sortKeyOf(path: ByteString): string {
   if (path === "") return "";
-  const { directory, name } = splitPath(path);
+  const directory = directoryOf(path);
   if (directory !== keyed.directory) keyed = { directory, key: directory.replaceAll("/", "\0\x01") };
-  return `${keyed.key}\0\0${name}`;
+  return `${keyed.key}\0\0${nameOf(path)}`;
 }
 
 /** Why `name` cannot be one component of a path, or undefined when it can. */

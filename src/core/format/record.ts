@@ -98,12 +98,14 @@ export function writeRecord(writer: ByteWriter, entry: Entry, content: ContentRa
 export function beginningOf(record: Uint8Array): { type: EntryType; start: number; size: number } {
   const reader = new ByteReader(record, "a record");
   const type = TYPES[reader.u8()]!;
-  const number = (tag: number): number => {
-    if (reader.u8() !== tag) throw reader.fail(`field ${tag} is missing`);
-    reader.varint();
-    return reader.varint();
-  };
-  return type === "file" ? { type, start: number(TAG.start), size: number(TAG.size) } : { type, start: 0, size: 0 };
+  if (type !== "file") return { type, start: 0, size: 0 };
+  return { type, start: numberOf(reader, TAG.start), size: numberOf(reader, TAG.size) };
+}
+
+function numberOf(reader: ByteReader, tag: number): number {
+  if (reader.u8() !== tag) throw reader.fail(`field ${tag} is missing`);
+  reader.varint();
+  return reader.varint();
 }
 
 /** Reads what writeRecord wrote. */
