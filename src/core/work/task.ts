@@ -157,7 +157,7 @@ function runEncode({ engine, gather }: Workspace, words: number[]): void {
     } else {
       let length = 0;
       for (let part = 0; part < partCount; part++, read += 2) {
-        gather.set(memory.subarray(parts[read]!, parts[read]! + parts[read + 1]!), length);
+        memory.copyWithin(gather.byteOffset + length, parts[read]!, parts[read]! + parts[read + 1]!);
         length += parts[read + 1]!;
       }
       plain = gather.subarray(0, length);
