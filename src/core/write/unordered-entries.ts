@@ -84,31 +84,39 @@ export class UnorderedEntries {
 
   /** All of them in key order. */
   *placed(): Generator<PlacedEntry> {
-    const settled = this.#hasLinks ? this.#settle().sorted() : [];
-    const next = cursor(settled);
-    let same = 1;
-    for (const { record, following } of withFollowing(this.#entries.sorted())) {
-      if (following !== undefined) {
-        same++;
-        continue;
+    const next = cursor(this.#hasLinks ? this.#settle().sorted() : []);
+    let last: SortedRecord | undefined;
+    let same = 0;
+    for (const record of this.#entries.sorted()) {
+      if (last !== undefined && last.key !== record.key) {
+        const placed = this.#place(last, same, next);
+        if (placed !== undefined) yield placed;
+        same = 0;
       }
-      const { path } = record;
-      if (same > 1) this.#left(path, "collision", `is there ${same} times; the last one counts`);
-      same = 1;
-      while (next.item !== undefined && isBefore(next.item, record)) next.step();
-      const isSettled = next.item?.key === record.key && next.item.order === record.order;
-      const own = isSettled ? settledOf(next.item!) : undefined;
-      const target = targetOf(record);
-      if (own !== undefined && own.first !== path) {
-        yield { entry: { ...entryOf(record), hardLink: own.first }, content: own.content };
-      } else if (target === undefined) {
-        yield { path, record: record.bytes.subarray(1), isDerived: record.firstByte === KIND.derived };
-      } else if (own !== undefined) {
-        yield { entry: entryOf(record), content: own.content };
-      } else {
-        this.#left(path, "no_such_path", `is left out: it links to "${displayName(target)}", which is no file`);
-      }
+      last = record;
+      same++;
     }
+    const placed = last && this.#place(last, same, next);
+    if (placed !== undefined) yield placed;
+  }
+
+  /** @param same how many there are of this path, of which it is the last @param next of what was settled */
+  #place(record: SortedRecord, same: number, next: Cursor): PlacedEntry | undefined {
+    const { path } = record;
+    if (same > 1) this.#left(path, "collision", `is there ${same} times; the last one counts`);
+    while (next.item !== undefined && isBefore(next.item, record)) next.step();
+    const isSettled = next.item?.key === record.key && next.item.order === record.order;
+    const own = isSettled ? settledOf(next.item!) : undefined;
+    if (own !== undefined && own.first !== path) {
+      return { entry: { ...entryOf(record), hardLink: own.first }, content: own.content };
+    }
+    const target = targetOf(record);
+    if (target === undefined) {
+      return { path, record: record.bytes.subarray(1), isDerived: record.firstByte === KIND.derived };
+    }
+    if (own !== undefined) return { entry: entryOf(record), content: own.content };
+    this.#left(path, "no_such_path", `is left out: it links to "${displayName(target)}", which is no file`);
+    return undefined;
   }
 
   #left(path: ByteString, code: Warning["code"], what: string): void {
@@ -118,10 +126,13 @@ export class UnorderedEntries {
   /** Finds the file of every link: links are sorted by what they link to and met with the entries of those names. */
   #settle(): RecordSorter {
     let links = this.#openSorter();
-    for (const { record, following } of withFollowing(this.#entries.sorted())) {
-      const target = following === undefined ? targetOf(record) : undefined;
-      if (target !== undefined) addLink(links, { path: record.path, order: record.order, target });
+    let link: SortedRecord | undefined;
+    for (const record of this.#entries.sorted()) {
+      // Of one path the last entry counts.
+      if (link !== undefined && link.key !== record.key) addLinkOf(links, link);
+      link = record.firstByte === KIND.link ? record : undefined;
     }
+    if (link !== undefined) addLinkOf(links, link);
     for (let step = 0; ; step++) {
       const found = this.#openSorter();
       const further = this.#openSorter();
@@ -140,6 +151,8 @@ export class UnorderedEntries {
     for (const { record, following } of withFollowing(this.#entries.sorted())) {
       const { key } = record;
       while (next.item !== undefined && next.item.key < key) next.step();
+      if (next.item === undefined) break;
+      if (next.item.key !== key) continue;
       // A link means the file that had the name when it was made; failing that, the first one after.
       const meant: Link[] = [];
       for (; next.item?.key === key && next.item.order < (following?.order ?? Number.POSITIVE_INFINITY); next.step()) {
@@ -177,11 +190,16 @@ function* withFollowing(records: Iterable<SortedRecord>) {
   if (record !== undefined) yield { record, following: undefined };
 }
 
+interface Cursor {
+  item: SortedRecord | undefined;
+  step(): void;
+}
+
 /** Goes along a sequence beside another one. */
-function cursor(records: Iterable<SortedRecord>) {
+function cursor(records: Iterable<SortedRecord>): Cursor {
   const iterator = records[Symbol.iterator]();
-  const ahead = {
-    item: undefined as SortedRecord | undefined,
+  const ahead: Cursor = {
+    item: undefined,
     step() {
       const next = iterator.next();
       ahead.item = next.done ? undefined : next.value;
@@ -200,6 +218,10 @@ function entryOf({ path, bytes }: SortedRecord): Entry {
   const reader = new ByteReader(bytes, "the scratch");
   if (reader.u8() === KIND.link) reader.name();
   return readRecord(reader, path);
+}
+
+function addLinkOf(links: RecordSorter, record: SortedRecord): void {
+  addLink(links, { path: record.path, order: record.order, target: targetOf(record)! });
 }
 
 function addLink(links: RecordSorter, { target, path, order }: Link): void {
