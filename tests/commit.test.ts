@@ -124,7 +124,6 @@ describe("planSplices()", () => {
     return result;
   }
 
-  /** Chunks of the only stream, as "length digest" or "length fill", fills in maximal pieces told as one. */
   /** What planSplices() makes of a disk in memory that was changed in some ranges. */
   function splicesOf(
     disk: Uint8Array,
@@ -143,6 +142,7 @@ describe("planSplices()", () => {
     return planSplices({ content, before, coding, leafAt, engine, digestOf: digestWith(engine) });
   }
 
+  /** Chunks of the only stream, as "length digest" or "length fill", fills in maximal pieces told as one. */
   async function chunksOf(bytes: Uint8Array, options: (typeof settings)[number]) {
     const sink = createMemorySink();
     const writer = await createArchive(sink, options);

@@ -21,13 +21,8 @@ const MATERIAL = zeroRidden(5 * MIB, randomFrom(SEED));
 /** Gives pieces of any length, some at once and some later. */
 function inPieces(bytes: Uint8Array, random: Random) {
   let at = 0;
-  let reads = 0;
   return {
-    get reads() {
-      return reads;
-    },
     read(into: Uint8Array): number | Promise<number> {
-      reads++;
       const most = [1, 700, 70_000, 8 * MIB][random(4)]!;
       const piece = bytes.subarray(at, at + Math.min(into.length, 1 + random(most)));
       into.set(piece);

@@ -5,7 +5,7 @@ import type { ContentRange } from "../core/format/record.ts";
 import type { ContentInput } from "../core/write/content-input.ts";
 import type { Inlet } from "../core/write/inlet.ts";
 import type { ContentSink } from "../core/write/writer.ts";
-import { openBufferedInlet } from "./convert/buffered-input.ts";
+import { openBufferedInlet } from "./buffered-input.ts";
 
 /** What is read over at once. */
 const DISCARD = 256 * 1024;

@@ -7,7 +7,7 @@ import { contentOf } from "../../src/core/index.ts";
 import { decodeTarHeader } from "../../src/core/tar/header.ts";
 import { decodePax, encodePax, type PaxRecord, parsePaxTime } from "../../src/core/tar/pax.ts";
 import { paxSparse } from "../../src/core/tar/sparse.ts";
-import { openBufferedInlet } from "../../src/node/convert/buffered-input.ts";
+import { openBufferedInlet } from "../../src/node/buffered-input.ts";
 import type { ImportContext } from "../../src/node/convert/format.ts";
 import { importTar } from "../../src/node/convert/tar-import.ts";
 import { change, mangle, type Random } from "./fuzz.ts";

@@ -6,8 +6,8 @@ import { constants, createGunzip } from "node:zlib";
 import { HexzError } from "../../core/errors.ts";
 import { createContentInput } from "../../core/write/bytes-input.ts";
 import type { ContentInput } from "../../core/write/content-input.ts";
+import { BufferedInput } from "../buffered-input.ts";
 import { systemCode } from "../errors.ts";
-import { BufferedInput } from "./buffered-input.ts";
 import { type NativeCompression, openNativeDecoder, type StreamDecoder } from "./native-decoders.ts";
 
 export type Compression = "gzip" | NativeCompression;

@@ -1,8 +1,8 @@
 // An input with a look ahead: small pieces come from a buffer, large ones go straight to where they are wanted.
 
-import type { ContentRange } from "../../core/format/record.ts";
-import type { ContentInput } from "../../core/write/content-input.ts";
-import type { Inlet } from "../../core/write/inlet.ts";
+import type { ContentRange } from "../core/format/record.ts";
+import type { ContentInput } from "../core/write/content-input.ts";
+import type { Inlet } from "../core/write/inlet.ts";
 
 /** Small: what was read ahead of a large content is copied once more. */
 const BUFFER_BYTES = 64 * 1024;
