@@ -5,7 +5,7 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
+import { build } from "rolldown";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 process.chdir(root);
@@ -17,38 +17,39 @@ function run(...args) {
 
 run("scripts/build-kernels.mjs");
 rmSync("dist", { recursive: true, force: true });
-const shared = {
-  bundle: true,
-  format: "esm",
-  target: "es2022",
-  outdir: "dist",
-  legalComments: "none",
-  logLevel: "warning",
-};
+/**
+ * @param common modules that so many entry points share are in one file: a command opens few files when it starts, and
+ * reads little that it does not need
+ */
+async function bundle({ input, platform, common }) {
+  await build({
+    input,
+    platform,
+    // The command's program says what it lacks; h5wasm and the others are found when they are asked for.
+    external: ["koffi", "@napi-rs/blake-hash", "h5wasm"],
+    transform: { target: "es2022" },
+    // The command line looks at archives with kernels that are there from its start; others load them when they need them.
+    checks: { ineffectiveDynamicImport: false },
+    output: {
+      dir: "dist",
+      format: "esm",
+      chunkFileNames: "[name]-[hash].js",
+      codeSplitting: common === undefined ? true : { groups: [{ name: "common", minShareCount: common }] },
+    },
+  });
+}
+
 // The core is built for itself, so that not even a chunk of it knows Node.
-await build({
-  ...shared,
-  entryPoints: { index: "src/core/index.ts" },
-  platform: "neutral",
-  splitting: true,
-  chunkNames: "core-[hash]",
-});
-await build({
-  ...shared,
-  entryPoints: {
+await bundle({ input: { index: "src/core/index.ts" }, platform: "neutral" });
+await bundle({
+  input: {
     node: "src/node/index.ts",
     cli: "src/cli/main.ts",
     worker: "src/node/worker.ts",
     "hdf5-thread": "src/node/hdf5/thread.ts",
   },
   platform: "node",
-  splitting: true,
-  chunkNames: "node-[hash]",
-  external: ["koffi", "@napi-rs/blake-hash", "h5wasm"],
-  // commander is CommonJS inside a module bundle.
-  banner: {
-    js: 'import { createRequire as hexzRequire } from "node:module"; const require = hexzRequire(import.meta.url);',
-  },
+  common: 8,
 });
 chmodSync("dist/cli.js", 0o755);
 if (!process.argv.includes("--fast")) {

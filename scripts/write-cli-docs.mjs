@@ -3,7 +3,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { build } from "esbuild";
+import { build } from "rolldown";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 // inside of the package, so that what is left out of the bundle is found
@@ -11,16 +11,10 @@ const folder = mkdtempSync(join(root, "node_modules", ".cli-docs-"));
 try {
   const outfile = join(folder, "docs.mjs");
   await build({
-    entryPoints: [join(root, "src/cli/docs.ts")],
-    outfile,
-    bundle: true,
-    format: "esm",
-    target: "es2022",
+    input: join(root, "src/cli/docs.ts"),
     platform: "node",
-    external: ["koffi", "@napi-rs/blake-hash"],
-    banner: {
-      js: 'import { createRequire as hexzRequire } from "node:module"; const require = hexzRequire(import.meta.url);',
-    },
+    external: ["koffi", "@napi-rs/blake-hash", "h5wasm"],
+    output: { file: outfile, format: "esm", codeSplitting: false },
   });
   const { renderDocs } = await import(pathToFileURL(outfile).href);
   writeFileSync(join(root, "docs/cli.md"), await renderDocs());

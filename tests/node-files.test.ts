@@ -304,15 +304,7 @@ test.each(["pipe", "slow non-blocking pipe", "file", "closed pipe"])("standard i
   const module = fileURLToPath(new URL("../src/node/input-file.ts", import.meta.url));
   const root = temporaryDirectory();
   const bundle = join(root, "input.mjs");
-  run("npx", [
-    "esbuild",
-    module,
-    "--bundle",
-    "--platform=node",
-    "--format=esm",
-    `--outfile=${bundle}`,
-    "--log-level=error",
-  ]);
+  run("npx", ["rolldown", module, "--platform=node", "--format=esm", `--file=${bundle}`, "--logLevel=silent"]);
   const script = `import { openInput } from ${JSON.stringify(bundle)};
     const input = openInput(0); const into = new Uint8Array(50000); let sum = 0, bytes = 0;
     for (let n; (n = await input.read(into)) > 0; bytes += n) for (let at = 0; at < n; at++) sum = (sum + into[at]) % 65521;
