@@ -33,8 +33,8 @@ export interface Engine {
   /** What codes and hashes, with versions, for `--version` and the root: "wasm 1", "lz4 1.9.4, zstd 1.5.4, …". */
   readonly description: string;
   readonly memory: WebAssembly.Memory;
-  /** What only analysis uses, on addresses of `memory`. */
-  readonly kernels: Pick<Kernels, "scanCuts" | "walkCuts" | "hashChunks" | "HASH_SCRATCH">;
+  /** On addresses of `memory`: copying there, and what only analysis uses. */
+  readonly kernels: Pick<Kernels, "copy" | "scanCuts" | "walkCuts" | "hashChunks" | "HASH_SCRATCH">;
   /** A buffer in `memory` with 64 bytes of slack behind it, 64-byte aligned, never given back. */
   allocate(length: number): Uint8Array;
   /**

@@ -43,6 +43,8 @@ export interface Kernels {
     capacity: number,
   ): number;
   hashChunks(src: number, list: number, count: number, out: number, fills: number, scratch: number): void;
+  /** The ranges may overlap. */
+  copy(src: number, length: number, dst: number): void;
   fillValue(src: number, length: number): number;
   zeroPrefix(src: number, length: number): number;
   crc32Init(tables: number): void;

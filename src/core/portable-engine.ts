@@ -140,6 +140,11 @@ export async function createPortableEngine(options: PortableEngineOptions = {}):
     else kernels.blake3Init(scratch.hasher);
   };
 
+  const copy = (from: Uint8Array, to: Uint8Array): void => {
+    if (from.buffer === buffer && to.buffer === buffer) kernels.copy(from.byteOffset, from.length, to.byteOffset);
+    else to.set(from);
+  };
+
   const lz4Encode = (plain: Uint8Array, out: Uint8Array): number => {
     if (plain.buffer === buffer && out.buffer === buffer) {
       return kernels.lz4Encode(plain.byteOffset, plain.length, out.byteOffset, out.length, scratch.table);
@@ -291,7 +296,7 @@ export async function createPortableEngine(options: PortableEngineOptions = {}):
       if (codec === CODEC.lz4) return lz4Encode(plain, out);
       if (isZstd(codec)) return loadedZstd().encode(level, plain, out, dictionary);
       if (plain.length > out.length) return 0;
-      out.set(plain);
+      copy(plain, out);
       return plain.length;
     },
 
@@ -303,7 +308,7 @@ export async function createPortableEngine(options: PortableEngineOptions = {}):
       }
       const good = codec === CODEC.lz4 ? lz4Decode(stored, out) === 0 : stored.length === out.length;
       if (!good) throw badBlock(codec, stored.length, out.length);
-      if (codec === CODEC.stored) out.set(stored);
+      if (codec === CODEC.stored) copy(stored, out);
     },
   };
 }

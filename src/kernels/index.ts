@@ -4,6 +4,7 @@
 
 export { hashChunks, HASH_SCRATCH, scanCuts, walkCuts } from "./analyze";
 export { findCuts } from "./chunk";
+export { copy } from "./copy";
 export { crc32, crc32Init, CRC32_SCRATCH } from "./crc32";
 export { fillValue, zeroPrefix } from "./fill";
 export { blake3, blake3Init, blake3Update, blake3Final, BLAKE3_SCRATCH } from "./blake3";

@@ -34,7 +34,7 @@ interface Libraries {
 let libraries: Libraries | undefined;
 
 // A call of the digest package costs 2 µs more than one of the kernel: shorter chunks are faster there.
-const NATIVE_DIGEST_FROM = 16 * 1024;
+const NATIVE_DIGEST_FROM = 8 * 1024;
 // Loading it takes 14 ms, won back after some 40 MB.
 const DIGEST_LOAD_AFTER = 32 * 1024 * 1024;
 

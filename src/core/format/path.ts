@@ -73,17 +73,30 @@ export function parsePathText(text: string): ByteString {
     .join("/") as ByteString;
 }
 
+interface SplitPath {
+  readonly directory: ByteString;
+  readonly name: ByteString;
+}
+
+/** The path that was split last: it is often asked for again, and neighbours mostly share their directory. */
+let split: SplitPath & { readonly path: ByteString } = {
+  path: "" as ByteString,
+  directory: "" as ByteString,
+  name: "" as ByteString,
+};
+
 /** Directory and name of a path; the root has none. */
-export function splitPath(path: ByteString): { directory: ByteString; name: ByteString } {
-  return { directory: directoryOf(path), name: nameOf(path) };
-}
-
-export function directoryOf(path: ByteString): ByteString {
-  return path.slice(0, Math.max(path.lastIndexOf("/"), 0)) as ByteString;
-}
-
-export function nameOf(path: ByteString): ByteString {
-  return path.slice(path.lastIndexOf("/") + 1) as ByteString;
+export function splitPath(path: ByteString): SplitPath {
+  if (path === split.path) return split;
+  const slash = path.lastIndexOf("/");
+  const { directory } = split;
+  const isNeighbour = slash > 0 && slash === directory.length && path.startsWith(directory);
+  split = {
+    path,
+    directory: isNeighbour ? directory : (path.slice(0, Math.max(slash, 0)) as ByteString),
+    name: path.slice(slash + 1) as ByteString,
+  };
+  return split;
 }
 
 export function joinPath(directory: ByteString, name: ByteString): ByteString {
@@ -99,8 +112,8 @@ function directoryKey(directory: string): string {
 export function comparePaths(a: ByteString, b: ByteString): number {
   if (a === b) return 0;
   if (a === "" || b === "") return a === "" ? -1 : 1;
-  const left = directoryOf(a);
-  const right = directoryOf(b);
+  const { directory: left } = splitPath(a);
+  const { directory: right } = splitPath(b);
   if (left === right) return a < b ? -1 : 1;
   return directoryKey(left) < directoryKey(right) ? -1 : 1;
 }
@@ -111,9 +124,9 @@ let keyed = { directory: "", key: "" };
 /** A text whose plain comparison is that of `comparePaths`, for sorting: no path has a NUL. */
 export function sortKeyOf(path: ByteString): string {
   if (path === "") return "";
-  const directory = directoryOf(path);
+  const { directory, name } = splitPath(path);
   if (directory !== keyed.directory) keyed = { directory, key: directory.replaceAll("/", "\0\x01") };
-  return `${keyed.key}\0\0${nameOf(path)}`;
+  return `${keyed.key}\0\0${name}`;
 }
 
 /** Why `name` cannot be one component of a path, or undefined when it can. */

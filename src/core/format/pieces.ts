@@ -7,6 +7,7 @@ import { HexzError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import {
   copyTarChecksum,
+  copyTarSize,
   hasTarChecksum,
   hasTarSize,
   MOST_TAR_SIZE,
@@ -72,6 +73,16 @@ class Blocks {
   }
 }
 
+/** What an encoder is told of a block of a tar. */
+export interface BlockFacts {
+  /** Blocks of one sort are alike. */
+  readonly sort: string;
+  /** Of a header: the size of the content that it announces, and the sum of its bytes. */
+  readonly header: { readonly size: number; readonly checksum: number } | undefined;
+  /** Whether the bytes up to here are zeros from the last multiple of 512 on and not yet in the list. */
+  readonly padded: boolean;
+}
+
 /** Makes a list. The records wait in `pending` until the caller takes them. */
 export class PieceListEncoder {
   readonly pending = new ByteWriter(4096);
@@ -119,12 +130,9 @@ export class PieceListEncoder {
     this.#position += length;
   }
 
-  /**
-   * A block of a tar.
-   * @param sort blocks of one sort are alike @param size of the content that it announces
-   * @param padded whether the bytes up to here are zeros from the last multiple of 512 on and not yet in the list
-   */
-  block(block: Uint8Array, { sort, size, padded }: { sort: string; size: number | undefined; padded: boolean }): void {
+  /** Adds a block of a tar. */
+  block(block: Uint8Array, { sort, header, padded }: BlockFacts): void {
+    const size = header?.size;
     const last = this.#lastOf.get(sort);
     const distance = last === undefined ? Number.POSITIVE_INFINITY : this.#blocks.count - last;
     const back = distance <= MOST_BACK ? distance : 0;
@@ -133,9 +141,9 @@ export class PieceListEncoder {
     let flags = 0;
     if (size !== undefined && hasTarSize(block, size)) {
       flags |= HAS_SIZE;
-      putTarSize(expected.bytes, size);
+      copyTarSize(block, expected.bytes);
     }
-    if (hasTarChecksum(block)) {
+    if (header !== undefined && hasTarChecksum(block, header.checksum)) {
       flags |= SUMMED;
       copyTarChecksum(block, expected.bytes);
     }

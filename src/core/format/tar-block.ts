@@ -65,14 +65,18 @@ function hasOctal(block: Uint8Array, { start, digits }: typeof SIZE, value: numb
   return true;
 }
 
-/** Whether putTarChecksum would change nothing. */
-export function hasTarChecksum(block: Uint8Array): boolean {
-  const [nul, space] = CHECKSUM_END;
+/** Whether putTarChecksum would change nothing. @param sum that of the block */
+export function hasTarChecksum(block: Uint8Array, sum: number): boolean {
   return (
-    block[CHECKSUM.end - 2] === nul &&
-    block[CHECKSUM.end - 1] === space &&
-    hasOctal(block, CHECKSUM, tarChecksum(block))
+    block[CHECKSUM.end - 2] === CHECKSUM_END[0] &&
+    block[CHECKSUM.end - 1] === CHECKSUM_END[1] &&
+    hasOctal(block, CHECKSUM, sum)
   );
+}
+
+/** Copies the digits of the size. */
+export function copyTarSize(from: Uint8Array, to: Uint8Array): void {
+  for (let at = SIZE.start; at < SIZE.start + SIZE.digits; at++) to[at] = from[at]!;
 }
 
 export function copyTarChecksum(from: Uint8Array, to: Uint8Array): void {

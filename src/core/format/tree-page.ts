@@ -4,16 +4,7 @@ import { ByteReader, ByteWriter } from "../bytes.ts";
 import { checkLimit, LIMITS } from "../limits.ts";
 import type { Entry } from "./entry.ts";
 import { type PageRef, RefReader, RefWriter } from "./page.ts";
-import {
-  type ByteString,
-  comparePaths,
-  directoryOf,
-  displayName,
-  joinPath,
-  nameOf,
-  nameProblem,
-  splitPath,
-} from "./path.ts";
+import { type ByteString, comparePaths, displayName, joinPath, nameProblem, splitPath } from "./path.ts";
 import { type ContentRange, readRecord, writeRecord } from "./record.ts";
 
 /** A page below: its first path, how many entries. */
@@ -44,10 +35,10 @@ export class TreeLeafBuilder {
 
   /** @param record what writeCheckedRecord made of the entry */
   add(path: ByteString, record: Uint8Array): void {
-    const directory = directoryOf(path);
+    const { directory, name } = splitPath(path);
     if (directory === this.#directory) this.#entries.u8(1);
     else this.#entries.u8(0).name(directory);
-    this.#entries.name(nameOf(path)).raw(record);
+    this.#entries.name(name).raw(record);
     this.#directory = directory;
     this.#first ??= path;
     this.count++;

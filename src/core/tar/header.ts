@@ -7,6 +7,8 @@ import { putTarChecksum, signedTarChecksum, TAR_BLOCK, tarChecksum } from "../fo
 
 export interface TarHeader {
   readonly format: "v7" | "ustar" | "gnu" | "star";
+  /** As it is computed, not as the header may say it. */
+  readonly checksum: number;
   /** The type flag as a character. */
   readonly type: string;
   readonly name: ByteString;
@@ -23,25 +25,30 @@ export interface TarHeader {
   readonly device: { readonly major: number; readonly minor: number };
 }
 
+/** What a message is about, made into text only for one. */
+export interface Subject {
+  toString(): string;
+}
+
 /** Where the fields are. */
 const FIELD = {
-  name: [0, 100],
-  mode: [100, 108],
-  uid: [108, 116],
-  gid: [116, 124],
-  size: [124, 136],
-  mtime: [136, 148],
-  checksum: [148, 156],
-  linkName: [157, 257],
-  userName: [265, 297],
-  groupName: [297, 329],
-  major: [329, 337],
-  minor: [337, 345],
-  prefix: [345, 500],
-  starPrefix: [345, 476],
+  name: { from: 0, to: 100 },
+  mode: { from: 100, to: 108 },
+  uid: { from: 108, to: 116 },
+  gid: { from: 116, to: 124 },
+  size: { from: 124, to: 136 },
+  mtime: { from: 136, to: 148 },
+  checksum: { from: 148, to: 156 },
+  linkName: { from: 157, to: 257 },
+  userName: { from: 265, to: 297 },
+  groupName: { from: 297, to: 329 },
+  major: { from: 329, to: 337 },
+  minor: { from: 337, to: 345 },
+  prefix: { from: 345, to: 500 },
+  starPrefix: { from: 345, to: 476 },
 } as const;
 type Field = keyof typeof FIELD;
-type Range = readonly [from: number, to: number];
+type Range = { readonly from: number; readonly to: number };
 const TYPE_AT = 156;
 const MAGIC_AT = 257;
 const STAR_MAGIC_AT = 508;
@@ -63,7 +70,7 @@ export function textField(bytes: Uint8Array, from = 0, to = bytes.length): ByteS
  * The number at [from, to): 0 when it is blank.
  * @throws HexzError `invalid`, `limit_exceeded` @param name, @param what for messages: "the size", "the header at 0"
  */
-export function numberField(bytes: Uint8Array, from: number, to: number, name: string, what: string): number {
+export function numberField(bytes: Uint8Array, from: number, to: number, name: string, what: Subject): number {
   if (bytes[from]! >= 0x80) return checkSafe(binaryNumber(bytes.subarray(from, to)), name, what);
   let at = from;
   while (at < to && isBlank(bytes[at]!)) at++;
@@ -89,16 +96,16 @@ function binaryNumber(bytes: Uint8Array): number {
   return value;
 }
 
-function checkSafe(value: number, name: string, what: string): number {
+function checkSafe(value: number, name: string, what: Subject): number {
   if (Math.abs(value) < 2 ** 52) return value;
   throw new HexzError("limit_exceeded", `${name} of ${what} is ${value}, beyond 2^52`);
 }
 
-/** Whether the block's checksum is right. @param what for messages */
-function hasChecksum(block: Uint8Array, what: string): boolean {
-  const [from, to] = FIELD.checksum;
+/** Whether the block says its checksum, by one of the two ways to compute it. @param sum of its bytes @param what for messages */
+function hasChecksum(block: Uint8Array, sum: number, what: Subject): boolean {
+  const { from, to } = FIELD.checksum;
   const found = numberField(block, from, to, "the checksum", what);
-  return found === tarChecksum(block) || found === signedTarChecksum(block);
+  return found === sum || found === signedTarChecksum(block);
 }
 
 /**
@@ -106,10 +113,12 @@ function hasChecksum(block: Uint8Array, what: string): boolean {
  * @param before a header that came before: most owners are the same
  * @throws HexzError `damaged`, `invalid`, `limit_exceeded`
  */
-export function decodeTarHeader(block: Uint8Array, what: string, before?: TarHeader): TarHeader {
-  if (!hasChecksum(block, what)) {
-    const expected = tarChecksum(block);
-    throw new HexzError("damaged", `${what} is damaged: its checksum is not ${expected}`, { data: { expected } });
+export function decodeTarHeader(block: Uint8Array, what: Subject, before?: TarHeader): TarHeader {
+  const checksum = tarChecksum(block);
+  if (!hasChecksum(block, checksum, what)) {
+    throw new HexzError("damaged", `${what} is damaged: its checksum is not ${checksum}`, {
+      data: { expected: checksum },
+    });
   }
   const format = formatOf(block);
   const hasNames = format !== "v7";
@@ -118,6 +127,7 @@ export function decodeTarHeader(block: Uint8Array, what: string, before?: TarHea
   const name = text(block, FIELD.name);
   return {
     format,
+    checksum,
     type: block[TYPE_AT] === 0 ? "0" : String.fromCharCode(block[TYPE_AT]!),
     name: (prefix === "" ? name : `${prefix}/${name}`) as ByteString,
     linkName: text(block, FIELD.linkName),
@@ -137,18 +147,18 @@ export function decodeTarHeader(block: Uint8Array, what: string, before?: TarHea
 const NO_NAME = "" as ByteString;
 const NO_DEVICE = { major: 0, minor: 0 };
 
-function text(block: Uint8Array, [from, to]: Range): ByteString {
+function text(block: Uint8Array, { from, to }: Range): ByteString {
   return textField(block, from, to);
 }
 
 /** The text of a field; `known` when it is that, which is cheaper than to make it again. */
-function textLike(block: Uint8Array, [from, to]: Range, known = NO_NAME): ByteString {
+function textLike(block: Uint8Array, { from, to }: Range, known = NO_NAME): ByteString {
   const end = from + known.length;
   const isThat = hasAt(block, from, known) && (end === to || block[end] === 0);
   return isThat ? known : textField(block, from, to);
 }
 
-function number(block: Uint8Array, [from, to]: Range, name: string, what: string): number {
+function number(block: Uint8Array, { from, to }: Range, name: string, what: Subject): number {
   return numberField(block, from, to, name, what);
 }
 
@@ -167,7 +177,8 @@ function hasAt(block: Uint8Array, at: number, magic: string): boolean {
 export function isTarHeader(block: Uint8Array): boolean {
   if (block.length < TAR_BLOCK || isZero(block)) return false;
   try {
-    return hasChecksum(block.subarray(0, TAR_BLOCK), "a header");
+    const header = block.subarray(0, TAR_BLOCK);
+    return hasChecksum(header, tarChecksum(header), "a header");
   } catch {
     return false;
   }
@@ -191,13 +202,13 @@ export interface NewHeader {
 
 /** The most that a field of octal digits and a NUL holds. */
 export function octalLimit(field: "mode" | "uid" | "gid" | "size" | "mtime" | "major"): number {
-  const [from, to] = FIELD[field];
+  const { from, to } = FIELD[field];
   return 8 ** (to - from - 1) - 1;
 }
 
 /** The most bytes of a field of text. */
 export function textLimit(field: "name" | "prefix" | "linkName" | "userName" | "groupName"): number {
-  const [from, to] = FIELD[field];
+  const { from, to } = FIELD[field];
   return to - from - (field === "userName" || field === "groupName" ? 1 : 0);
 }
 
@@ -205,11 +216,11 @@ export function textLimit(field: "name" | "prefix" | "linkName" | "userName" | "
 export function encodeTarHeader(header: NewHeader): Uint8Array {
   const block = new Uint8Array(TAR_BLOCK);
   const text = (field: Field, value: string) => {
-    const [from] = FIELD[field];
+    const { from } = FIELD[field];
     for (let at = 0; at < value.length; at++) block[from + at] = value.charCodeAt(at);
   };
   const number = (field: Field, value: number) => {
-    const [from, to] = FIELD[field];
+    const { from, to } = FIELD[field];
     text(field, value.toString(8).padStart(to - from - 1, "0"));
   };
   text("name", header.name);

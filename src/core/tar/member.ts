@@ -6,6 +6,7 @@ import { HexzError } from "../errors.ts";
 import type { Entry, EntryDraft, EntryType, Timestamp, Xattr } from "../format/entry.ts";
 import { type ByteString, displayName } from "../format/path.ts";
 import { LIMITS } from "../limits.ts";
+import type { Subject } from "./header.ts";
 import type { TarMember } from "./parser.ts";
 import { BASE64_XATTR, parsePaxTime, XATTR } from "./pax.ts";
 
@@ -53,25 +54,22 @@ export function safePath(path: ByteString): { path: ByteString } | { problem: st
 }
 
 /** @throws HexzError `invalid`, `limit_exceeded` when a record cannot be read @param what for messages */
-export function entryOfMember(member: TarMember, what: string): TarEntry {
+export function entryOfMember(member: TarMember, what: Subject): TarEntry {
   const { header, records } = member;
   const { type: flag } = header;
-  const leave = (code: ErrorCode, why: string): TarEntry => ({ entry: undefined, code, why });
   if (NO_ENTRY[flag] !== undefined) return leave("unsupported", NO_ENTRY[flag]);
   const safe = safePath(member.path);
   if ("problem" in safe) return leave("unsafe_path", safe.problem);
-  const text = (key: string, field: ByteString) => records.get(key as ByteString) ?? field;
-  const number = (key: string, field: number) => decimalOr(records.get(key as ByteString), field, key, what);
   // Before there was a type for directories, a slash at the end made one.
   const isOldDirectory = flag === "0" && member.path.endsWith("/") && header.format === "v7";
   const type = isOldDirectory ? "directory" : (TYPES[flag] ?? "file");
   if (safe.path === "" && type !== "directory") return leave("invalid", "it has no name");
   const mtime = records.get("mtime" as ByteString);
   const xattrs = xattrsOf(records);
-  const userName = text("uname", header.userName);
-  const groupName = text("gname", header.groupName);
-  const uid = number("uid", header.uid);
-  const gid = number("gid", header.gid);
+  const userName = records.get("uname" as ByteString) ?? header.userName;
+  const groupName = records.get("gname" as ByteString) ?? header.groupName;
+  const uid = numberOf(records, "uid", header.uid, what);
+  const gid = numberOf(records, "gid", header.gid, what);
   const metadata = metadataOf(member);
   const entry: EntryDraft = {
     path: safe.path,
@@ -90,17 +88,20 @@ export function entryOfMember(member: TarMember, what: string): TarEntry {
   if (flag === "1") {
     const link = safePath(member.linkPath);
     if ("problem" in link) return leave("unsafe_path", link.problem.replace("its name", "what it links to"));
-    return { entry: { ...entry, hardLink: link.path } };
+    entry.hardLink = link.path;
+    return { entry };
   }
   if (type === "symlink") {
     if (member.linkPath.length > LIMITS.symlinkTarget) return leave("limit_exceeded", "what it points to is too long");
-    return { entry: { ...entry, target: member.linkPath } };
+    entry.target = member.linkPath;
+    return { entry };
   }
   if (type === "char" || type === "block") {
-    const major = number("SCHILY.devmajor", header.device.major);
-    const minor = number("SCHILY.devminor", header.device.minor);
+    const major = numberOf(records, "SCHILY.devmajor", header.device.major, what);
+    const minor = numberOf(records, "SCHILY.devminor", header.device.minor, what);
     if (major < 0 || minor < 0) return leave("invalid", "its device number is negative");
-    return { entry: { ...entry, device: { major, minor } } };
+    entry.device = { major, minor };
+    return { entry };
   }
   if (TYPES[flag] !== undefined) return { entry };
   return { entry, note: `is of the unknown type ${JSON.stringify(flag)}; it is taken for a file` };
@@ -109,7 +110,11 @@ export function entryOfMember(member: TarMember, what: string): TarEntry {
 const NO_XATTRS: readonly Xattr[] = [];
 const wholeSeconds = (seconds: number): Timestamp => ({ seconds, nanoseconds: 0 });
 
-function decimalOr(said: ByteString | undefined, field: number, key: string, what: string): number {
+const leave = (code: ErrorCode, why: string): TarEntry => ({ entry: undefined, code, why });
+
+/** What the record says, failing that what the header says. */
+function numberOf(records: TarMember["records"], key: string, field: number, what: Subject): number {
+  const said = records.get(key as ByteString);
   if (said === undefined) return field;
   const value = Number(said);
   if (/^-?[0-9]{1,16}$/.test(said) && Number.isSafeInteger(value)) return value;

@@ -6,7 +6,7 @@ import { HexzError } from "../errors.ts";
 import type { ByteString } from "../format/path.ts";
 import { TAR_BLOCK } from "../format/tar-block.ts";
 import { checkLimit, LIMITS } from "../limits.ts";
-import { decodeTarHeader, isTarHeader, isZero, type TarHeader, textField } from "./header.ts";
+import { decodeTarHeader, isTarHeader, isZero, type Subject, type TarHeader, textField } from "./header.ts";
 import { decodePax, type PaxRecord, XATTR } from "./pax.ts";
 import {
   checkedMap,
@@ -66,6 +66,15 @@ export class TarParser {
     this.#name = name;
   }
 
+  #subject(kind: "header" | "extended header" | "member", at: number): Subject {
+    return { toString: () => `the ${kind} at ${at} of ${this.#name}` };
+  }
+
+  /** For messages about a member. */
+  subjectOf({ at }: TarMember): Subject {
+    return this.#subject("member", at);
+  }
+
   /** Records of global headers so far. */
   get global(): ReadonlyMap<ByteString, ByteString> {
     return this.#global;
@@ -104,22 +113,20 @@ export class TarParser {
   }
 
   #header(block: Uint8Array, at: number): TarHeader {
-    const what = `the header at ${at} of ${this.#name}`;
     if (this.#before === undefined && !isTarHeader(block)) {
       throw new HexzError("invalid", `${this.#name} is no tar: it begins with no header of one`);
     }
-    return decodeTarHeader(block, what, this.#before);
+    return decodeTarHeader(block, this.#subject("header", at), this.#before);
   }
 
   #begin(block: Uint8Array, header: TarHeader, at: number): TarMember | undefined {
-    const what = `the extended header at ${at} of ${this.#name}`;
     switch (header.type) {
       case "x":
       case "X":
-        this.#collect(header, what, (bytes) => this.#local.push(...decodePax(bytes, what)));
+        this.#collect(header, at, (bytes, what) => this.#local.push(...decodePax(bytes, what)));
         return undefined;
       case "g":
-        this.#collect(header, what, (bytes) => {
+        this.#collect(header, at, (bytes, what) => {
           for (const [key, value] of decodePax(bytes, what)) {
             if (value === "") this.#global.delete(key);
             else this.#global.set(key, value);
@@ -128,12 +135,12 @@ export class TarParser {
         });
         return undefined;
       case "L":
-        this.#collect(header, what, (bytes) => {
+        this.#collect(header, at, (bytes) => {
           this.#longName = textField(bytes);
         });
         return undefined;
       case "K":
-        this.#collect(header, what, (bytes) => {
+        this.#collect(header, at, (bytes) => {
           this.#longLink = textField(bytes);
         });
         return undefined;
@@ -144,32 +151,33 @@ export class TarParser {
     }
   }
 
-  #collect(header: TarHeader, what: string, use: (bytes: Uint8Array) => void): void {
-    const { size } = header;
+  /** @param use of all its bytes */
+  #collect({ size }: TarHeader, at: number, use: (bytes: Uint8Array, what: string) => void): void {
+    const what = `${this.#subject("extended header", at)}`;
     if (size < 0) throw new HexzError("invalid", `${what} has ${size} bytes`);
     this.#extended += size;
     checkLimit(`the length of ${what} and those before it`, this.#extended, LIMITS.entry);
     const bytes = new ByteWriter(TAR_BLOCK);
     if (size === 0) {
-      use(bytes.view());
+      use(bytes.view(), what);
       return;
     }
     this.#collecting = (block) => {
       bytes.raw(block);
       if (bytes.length < size) return false;
-      use(bytes.view().subarray(0, size));
+      use(bytes.view(0, size), what);
       return true;
     };
   }
 
   #plain(header: TarHeader, at: number): TarMember | undefined {
-    const what = `the member at ${at} of ${this.#name}`;
+    const what = this.#subject("member", at);
     const sparse = paxSparse(this.#local, what);
     const own = this.#local.length === 0 ? undefined : this.#local.findLast(([key]) => key === "size")?.[1];
     const said = own ?? this.#global.get("size" as ByteString);
     const size = said === undefined || said === "" ? header.size : decimalSize(said, what);
     if (size < 0) throw new HexzError("invalid", `${what} has ${size} bytes`, { data: { at } });
-    checkLimit(`the size of ${what}`, size, LIMITS.bytes);
+    if (size > LIMITS.bytes) checkLimit(`the size of ${what}`, size, LIMITS.bytes);
     if (WITHOUT_CONTENT.has(header.type)) return this.#member(header, at, 0);
     if (sparse === undefined) return this.#member(header, at, size);
     if (sparse.runs !== undefined) {
@@ -179,7 +187,7 @@ export class TarParser {
   }
 
   #mapBeforeData(header: TarHeader, at: number, size: number, { size: whole, name }: PaxSparse): undefined {
-    const what = `the member at ${at} of ${this.#name}`;
+    const what = this.#subject("member", at);
     const map = createMapReader(what);
     let stored = size;
     this.#collecting = (block) => {
@@ -191,7 +199,7 @@ export class TarParser {
   }
 
   #oldSparse(block: Uint8Array, header: TarHeader, at: number): TarMember | undefined {
-    const what = `the member at ${at} of ${this.#name}`;
+    const what = this.#subject("member", at);
     const { runs, more, size } = decodeOldSparse(block, true, what);
     const finish = () => this.#member(header, at, header.size, checkedMap(size, runs, header.size, what));
     if (!more) return finish();
@@ -225,7 +233,7 @@ export class TarParser {
   }
 }
 
-function decimalSize(text: string, what: string): number {
+function decimalSize(text: string, what: Subject): number {
   if (/^[0-9]{1,16}$/.test(text)) return Number(text);
   throw new HexzError("invalid", `the size of ${what} is ${JSON.stringify(text.slice(0, 40))}`);
 }

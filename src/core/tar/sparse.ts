@@ -4,7 +4,7 @@
 import { HexzError } from "../errors.ts";
 import { type ByteString, byteStringOf } from "../format/path.ts";
 import { checkLimit, LIMITS } from "../limits.ts";
-import { numberField } from "./header.ts";
+import { numberField, type Subject } from "./header.ts";
 import type { PaxRecord } from "./pax.ts";
 
 /** A run of stored bytes and its place in the file. */
@@ -38,7 +38,7 @@ const BLOCK_RUNS = { at: 0, count: 21, extendedAt: 504 };
 export function decodeOldSparse(
   block: Uint8Array,
   isHeader: boolean,
-  what: string,
+  what: Subject,
 ): { runs: SparseRun[]; more: boolean; size: number } {
   const { at, count, extendedAt } = isHeader ? HEADER_RUNS : BLOCK_RUNS;
   const runs: SparseRun[] = [];
@@ -50,7 +50,7 @@ export function decodeOldSparse(
   return { runs, more: block[extendedAt] !== 0, size: isHeader ? number(HEADER_RUNS.sizeAt) : 0 };
 }
 
-function decimal(text: string, what: string): number {
+function decimal(text: string, what: Subject): number {
   const value = Number(text);
   if (!/^[0-9]{1,16}$/.test(text) || value > LIMITS.bytes) {
     throw new HexzError("invalid", `a number of the map of ${what} is ${JSON.stringify(text.slice(0, 40))}`);
@@ -59,7 +59,7 @@ function decimal(text: string, what: string): number {
 }
 
 /** What pax records say; undefined when the file is not sparse by them. */
-export function paxSparse(records: readonly PaxRecord[], what: string): PaxSparse | undefined {
+export function paxSparse(records: readonly PaxRecord[], what: Subject): PaxSparse | undefined {
   if (records.length === 0) return undefined;
   const last = new Map<string, ByteString>(records.filter(([key]) => key.startsWith("GNU.sparse.")));
   if (last.size === 0) return undefined;
@@ -88,7 +88,7 @@ export function paxSparse(records: readonly PaxRecord[], what: string): PaxSpars
 }
 
 /** A map before the data: a count, then offsets and lengths in turn, each a line; zeros up to the end of the block. */
-export function createMapReader(what: string) {
+export function createMapReader(what: Subject) {
   let text = "";
   let lines = 0;
   let wanted: number | undefined;
@@ -112,7 +112,7 @@ export function createMapReader(what: string) {
 }
 
 /** @param storedSize bytes that the tar has of the file @throws HexzError `invalid` when the runs cannot be */
-export function checkedMap(size: number, runs: readonly SparseRun[], storedSize: number, what: string): SparseMap {
+export function checkedMap(size: number, runs: readonly SparseRun[], storedSize: number, what: Subject): SparseMap {
   let at = 0;
   let stored = 0;
   for (const { offset, length } of runs) {

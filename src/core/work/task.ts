@@ -157,7 +157,7 @@ function runEncode({ engine, gather }: Workspace, words: number[]): void {
     } else {
       let length = 0;
       for (let part = 0; part < partCount; part++, read += 2) {
-        memory.copyWithin(gather.byteOffset + length, parts[read]!, parts[read]! + parts[read + 1]!);
+        engine.kernels.copy(parts[read]!, parts[read + 1]!, gather.byteOffset + length);
         length += parts[read + 1]!;
       }
       plain = gather.subarray(0, length);
@@ -166,7 +166,7 @@ function runEncode({ engine, gather }: Workspace, words: number[]): void {
     const room = memory.subarray(at, Math.min(at + plain.length - 1, end));
     const length =
       codec === CODEC.stored || plain.length < 2 ? 0 : engine.encode(codec, level, plain, room, dictionary);
-    if (length === 0) memory.set(plain, at);
+    if (length === 0) engine.kernels.copy(plain.byteOffset, plain.length, at);
     results[number * 2] = length === 0 ? CODEC.stored : codec;
     results[number * 2 + 1] = length === 0 ? plain.length : length;
     at += results[number * 2 + 1]!;

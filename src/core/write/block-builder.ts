@@ -1,6 +1,7 @@
 // Puts new chunks together into blocks (docs/format.md, "Blocks"). A block may begin in one slot and end in a later
 // one: what it has when a slot goes on is copied to a carry buffer, so that no block pins a slot.
 
+import type { Engine } from "../engine.ts";
 import { LIMITS, TARGETS } from "../limits.ts";
 import type { Location } from "./dedup.ts";
 import type { Slot } from "./slot.ts";
@@ -16,7 +17,7 @@ export const carryLength = ({ format, blockSize }: BlockRule): number => (format
 
 export class BlockBuilder {
   readonly #blockSize: number;
-  readonly #memory: Uint8Array;
+  readonly #engine: Engine;
   readonly #freeCarries: Uint8Array[];
   #slot!: Slot;
   /** Of the open block: its place in the slot's parts, plain length, chunks, and chunks of any kind since it began. */
@@ -32,10 +33,10 @@ export class BlockBuilder {
    * @param carries buffers of `carryLength`, one more than there are slots
    * @param firstNumber of a block: those of bases come before
    */
-  constructor(rule: BlockRule, memory: WebAssembly.Memory, carries: Uint8Array[], firstNumber: number) {
+  constructor(rule: BlockRule, engine: Engine, carries: Uint8Array[], firstNumber: number) {
     // Any chunk fills a block of one byte.
     this.#blockSize = rule.format === 1 ? 1 : Math.min(rule.blockSize, LIMITS.plainBlock);
-    this.#memory = new Uint8Array(memory.buffer);
+    this.#engine = engine;
     this.#freeCarries = carries;
     this.#number = firstNumber;
   }
@@ -100,8 +101,7 @@ export class BlockBuilder {
     const { parts } = this.#slot;
     let at = 0;
     for (let part = 0, read = this.#partsAt + 1; part < parts[this.#partsAt]!; part++, read += 2) {
-      const address = parts[read]!;
-      carry.set(this.#memory.subarray(address, address + parts[read + 1]!), at);
+      this.#engine.kernels.copy(parts[read]!, parts[read + 1]!, carry.byteOffset + at);
       at += parts[read + 1]!;
     }
     this.#carry = carry;

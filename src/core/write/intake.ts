@@ -253,12 +253,13 @@ export class Intake {
 
   /** Sends the slot on its way; what is not itemized yet moves to the next one. */
   async #nextSlot(slot: Slot): Promise<Slot> {
-    const rest = slot.bytes.subarray(slot.itemized, slot.filled);
+    const rest = slot.filled - slot.itemized;
+    const from = slot.bytes.byteOffset + slot.itemized;
     this.#current = undefined;
     this.#parts.pipeline.submit(slot);
     const next = await this.#acquire();
-    next.bytes.set(rest);
-    next.filled = rest.length;
+    this.#parts.crew.engine.kernels.copy(from, rest, next.bytes.byteOffset);
+    next.filled = rest;
     return next;
   }
 
@@ -315,7 +316,7 @@ export class Intake {
     }
   }
 
-  /** Sends everything through, the open block included. */
+  /** Sends what is left on its way; every chunk has its place then. */
   async finish(): Promise<void> {
     const { pipeline } = this.#parts;
     if (this.#current !== undefined) pipeline.submit(this.#current);

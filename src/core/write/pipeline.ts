@@ -61,7 +61,7 @@ export class Pipeline {
     const { length, count } = slotPlan(coding, threads, format);
     for (let number = 0; number < count; number++) this.#free.push(allocateSlot(engine, length, rule));
     const carries = Array.from({ length: count + 1 }, () => engine.allocate(carryLength(rule)));
-    this.#builder = new BlockBuilder(rule, engine.memory, carries, firstBlock);
+    this.#builder = new BlockBuilder(rule, engine, carries, firstBlock);
     this.#lastTurn = performance.now();
   }
 
@@ -188,10 +188,14 @@ export class Pipeline {
     for (let number = 0; number < slot.plainLengths.length; number++) {
       const result = slot.results[number * 2]!;
       const stored = slot.out.subarray(at, at + slot.results[number * 2 + 1]!);
-      const block = { stored, plainLength: slot.plainLengths[number]! };
-      if (format === 1) layout.block({ ...block, codec: coding.codec, checksum: result });
-      else if (result === CODEC.zstdDictionary) layout.block({ ...block, codec: result, origin: dictionary!.origin });
-      else layout.block({ ...block, codec: result });
+      const isOfDictionary = format === 2 && result === CODEC.zstdDictionary;
+      layout.block({
+        codec: format === 1 ? coding.codec : result,
+        origin: isOfDictionary ? dictionary!.origin : 0,
+        checksum: format === 1 ? result : 0,
+        stored,
+        plainLength: slot.plainLengths[number]!,
+      });
       at += stored.length;
     }
     await appender.flush();
@@ -199,13 +203,21 @@ export class Pipeline {
     this.#free.push(slot);
   }
 
-  /** Sends everything through, the open block included. */
+  /** Gives every chunk its place and ends the open block. The last blocks may still have to be coded: see `drain`. */
   async finish(): Promise<void> {
     // The last slot holds nothing but the end of the open block.
     const last = await this.acquire();
     last.events.push({ item: 0, run: () => this.#builder.close() });
     this.submit(last);
-    while (this.#digesting.length + this.#encoding.length > 0) await this.#advance(true);
+    while (this.#digesting.length > 0) {
+      this.#parts.crew.wait(this.#digesting[0]!.digestTask);
+      await this.#advance(false);
+    }
+  }
+
+  /** Returns when every block is appended. */
+  async drain(): Promise<void> {
+    while (this.#encoding.length > 0) await this.#advance(true);
   }
 
   /** Leaves no task running in memory that others will use. */

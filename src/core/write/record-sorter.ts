@@ -53,7 +53,12 @@ export class SortedRecord implements Unsorted {
   }
 
   get bytes(): Uint8Array {
-    return this.#piece.subarray(this.#bytesAt, this.#end);
+    return this.bytesFrom(0);
+  }
+
+  /** Those of `bytes` from there on. */
+  bytesFrom(from: number): Uint8Array {
+    return this.#piece.subarray(this.#bytesAt + from, this.#end);
   }
 
   /** The first of `bytes`. */
@@ -62,7 +67,8 @@ export class SortedRecord implements Unsorted {
   }
 
   get #bytesAt(): number {
-    const [piece, at] = [this.#piece, this.#start];
+    const piece = this.#piece;
+    const at = this.#start;
     const pathLength = piece[at]! | (piece[at + 1]! << 8) | (piece[at + 2]! << 16) | (piece[at + 3]! << 24);
     return at + RECORD_BYTES + pathLength;
   }

@@ -6,15 +6,7 @@ import type { Engine } from "../engine.ts";
 import { HexzError } from "../errors.ts";
 import type { Entry } from "../format/entry.ts";
 import { encodePageBody, PAGE_KIND, type PageRef } from "../format/page.ts";
-import {
-  type ByteString,
-  checkPath,
-  comparePaths,
-  directoryOf,
-  displayName,
-  nameOf,
-  nameProblem,
-} from "../format/path.ts";
+import { type ByteString, checkPath, comparePaths, displayName, nameProblem, splitPath } from "../format/path.ts";
 import type { ContentRange } from "../format/record.ts";
 import type { TreeTop } from "../format/root.ts";
 import { encodeTreeInner, type TreeChild, TreeLeafBuilder, writeCheckedRecord } from "../format/tree-page.ts";
@@ -34,7 +26,7 @@ export class PathChecker {
 
   /** @throws HexzError when the path cannot be in an archive */
   check(path: ByteString): void {
-    const directory = directoryOf(path);
+    const { directory, name } = splitPath(path);
     if (directory !== this.#directory) {
       checkPath(directory);
       const components = directory.split("/");
@@ -42,7 +34,6 @@ export class PathChecker {
       for (const component of components) checkLimit("the length of a name", component.length, LIMITS.component);
       this.#directory = directory;
     }
-    const name = nameOf(path);
     if (path !== "" && nameProblem(name) !== undefined) checkPath(path);
     checkLimit("the length of a name", name.length, LIMITS.component);
     checkLimit("the length of a path", path.length, LIMITS.path);

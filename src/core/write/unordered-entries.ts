@@ -112,7 +112,7 @@ export class UnorderedEntries {
     }
     const target = targetOf(record);
     if (target === undefined) {
-      return { path, record: record.bytes.subarray(1), isDerived: record.firstByte === KIND.derived };
+      return { path, record: record.bytesFrom(1), isDerived: record.firstByte === KIND.derived };
     }
     if (own !== undefined) return { entry: entryOf(record), content: own.content };
     this.#left(path, "no_such_path", `is left out: it links to "${displayName(target)}", which is no file`);
@@ -211,7 +211,7 @@ function cursor(records: Iterable<SortedRecord>): Cursor {
 
 function targetOf(record: SortedRecord): ByteString | undefined {
   if (record.firstByte !== KIND.link) return undefined;
-  return new ByteReader(record.bytes.subarray(1), "the scratch").name();
+  return new ByteReader(record.bytesFrom(1), "the scratch").name();
 }
 
 function entryOf({ path, bytes }: SortedRecord): Entry {

@@ -66,8 +66,8 @@ export type ContentSink = Pick<
 
 const runNow = (add: () => void): void => add();
 
-/** Entries after which pages that they have filled are written. */
-const FLUSH_ENTRIES = 4096;
+/** Entries after which pages that they have filled are written. Fewer are placed while the last blocks are still coded. */
+const FLUSH_ENTRIES = 16_384;
 
 export interface CreateOptions extends WriterOptions {
   /** Who can read the archive; without it, everybody. A base that is encrypted makes it necessary. */
@@ -258,11 +258,14 @@ export class ArchiveWriter {
       if ("record" in placed) {
         const { path, record, isDerived } = placed;
         this.#beginTree(path, runNow);
-        const { type, ...range } = beginningOf(record);
-        this.#count({ type }, type === "file" ? range : undefined, isDerived);
+        const { type, start, size } = beginningOf(record);
+        this.#count({ type }, type === "file" ? { start, size } : undefined, isDerived);
         this.#format.addRecord(path, record);
       } else this.#place(placed.entry, placed.content, runNow);
-      if (this.#placedCount % FLUSH_ENTRIES === 0) await this.#appender.flush();
+      if (this.#placedCount % FLUSH_ENTRIES === 0) {
+        await this.#pipeline.drain();
+        await this.#appender.flush();
+      }
     }
     entries.close();
   }
@@ -271,6 +274,7 @@ export class ArchiveWriter {
   async finish(): Promise<WrittenArchive> {
     await this.#intake.finish();
     if (this.#unordered !== undefined) await this.#placeUnordered(this.#unordered);
+    await this.#pipeline.drain();
     const { metadata } = this.#options;
     const hasMore = Object.keys(this.#metadata).length > 0;
     return this.#format.finish({

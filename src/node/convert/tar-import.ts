@@ -86,7 +86,7 @@ class TarReader {
       }
       const { header } = this.#parser;
       this.#sort = header === undefined ? `behind ${this.#sort}` : header.type;
-      this.#list.encoder.block(block, { sort: this.#sort, size: header?.size, padded: this.#padded });
+      this.#list.encoder.block(block, { sort: this.#sort, header, padded: this.#padded });
       this.#input.skip(TAR_BLOCK);
       this.#padded = false;
       this.#list.flush();
@@ -144,7 +144,7 @@ class TarReader {
   }
 
   #member(member: TarMember): void | Promise<void> {
-    const converted = entryOfMember(member, `the member at ${member.at} of ${this.#name}`);
+    const converted = entryOfMember(member, this.#parser.subjectOf(member));
     if (converted.entry === undefined) this.#warnOf(member, converted.code, `is left out: ${converted.why}`);
     const entry =
       converted.entry !== undefined && this.#isKept(member, converted.entry, converted.note)
