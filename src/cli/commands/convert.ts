@@ -17,7 +17,12 @@ import { withCodingOptions, withOutputOptions, writeArchive } from "../writing-o
 
 const STDIO = "-";
 /** A member of a tar is a hundred small functions: V8 shall optimise fewer of them, and less of each (docs/design.md). */
-const V8_FLAGS = ["--interrupt-budget=200000", "--max-inlined-bytecode-size-cumulative=100"];
+const V8_FLAGS = ["--interrupt-budget=400000", "--max-inlined-bytecode-size-cumulative=100"];
+/**
+ * Bytes that are read before V8 is told. A thread that starts takes Node's own code from a cache, which is good only for
+ * the flags that it was made with; by then the threads have started.
+ */
+const TUNE_V8_AFTER = 32 * 1024 * 1024;
 /** What is made is an archive again: with all that goes for those. */
 const TO_FORMAT1 = "hexz1";
 
@@ -71,7 +76,6 @@ async function makeArchive(
   const toFormat1 = options.to === TO_FORMAT1;
   if (options.path !== undefined) throw new HexzError("usage", "--path says which content becomes a file of its own");
   for (const path of [...inputs, output]) refuseUrl(path);
-  for (const flag of V8_FLAGS) setFlagsFromString(flag);
   await writeArchive({
     output,
     options,
@@ -79,18 +83,29 @@ async function makeArchive(
     doing: "converting",
     async make(making, progress) {
       const { convert } = await import("../../node/convert/convert.ts");
-      const { anyArchive } = await import("../../node/convert/hexz1.ts");
       return convert({
         ...making,
         ...(toFormat1 ? { archiveFormat: 1 } : {}),
-        format: toFormat1 ? anyArchive : format,
+        format: toFormat1 ? (await import("../../node/convert/hexz1.ts")).anyArchive : format,
         inputs,
         allowBacking: options.allowBacking === true,
         onTotal: progress.expect,
+        onProgress: tuningV8(progress.add),
       });
     },
     exitCode: exitCodeOf,
   });
+}
+
+/** Sets V8's flags once much was read. */
+function tuningV8(onProgress: (bytes: number) => void): (bytes: number) => void {
+  let left = TUNE_V8_AFTER;
+  return (bytes) => {
+    onProgress(bytes);
+    if (left <= 0) return;
+    left -= bytes;
+    if (left <= 0) for (const flag of V8_FLAGS) setFlagsFromString(flag);
+  };
 }
 
 async function exportArchive(to: string, args: readonly string[], options: Options, calling: Calling): Promise<void> {
@@ -103,7 +118,7 @@ async function exportArchive(to: string, args: readonly string[], options: Optio
   refuseUrl(output);
   if (to === TO_FORMAT1) return makeArchive(to, [path], output, options, calling);
   const { exportFormat } = await import("../../node/convert/registry.ts");
-  const format = exportFormat(to);
+  const format = await exportFormat(to);
   const onStdout = output === STDIO;
   if (onStdout) calling.claimStdout();
   if (onStdout && (!format.stdout || isTerminal("stdout"))) {

@@ -25,7 +25,7 @@ export interface ConvertOptions extends MakeOptions, ImportOptions {
  */
 export async function convert(options: ConvertOptions): Promise<MadeArchive> {
   const { inputs, output } = options;
-  const named = typeof options.format === "string" ? namedFormat(options.format) : options.format;
+  const named = typeof options.format === "string" ? await namedFormat(options.format) : options.format;
   const facts = inputs.map(statInput);
   for (const fact of facts) {
     if (fact?.stat.isDirectory()) throw new HexzError("wrong_type", `"${fact.path}" is a directory, not a file`);
@@ -47,7 +47,7 @@ export async function convert(options: ConvertOptions): Promise<MadeArchive> {
   );
 }
 
-function namedFormat(name: string): ImportFormat | undefined {
+async function namedFormat(name: string): Promise<ImportFormat | undefined> {
   return name === AUTO ? undefined : importFormat(name);
 }
 
@@ -63,7 +63,10 @@ function checkInputs({ name, inputs: takes }: ImportFormat, inputs: readonly str
 async function detectFormat(path: string): Promise<ImportFormat> {
   if (path === STDIO) throw new HexzError("usage", "the format of standard input must be named");
   const start = startOf(path);
-  for (const format of IMPORTS) if (await format.detect?.(start)) return format;
+  for (const { load } of IMPORTS) {
+    const format = await load();
+    if (await format.detect?.(start)) return format;
+  }
   throw new HexzError("usage", `"${path}" looks like no format that convert reads`, {
     hint: `name it: ${IMPORTS.map(({ name }) => name).join(", ")}`,
   });

@@ -8,6 +8,7 @@ import { STDIO } from "../input-facts.ts";
 import { openInput } from "../input-file.ts";
 import { compressionOf, openDecompressed } from "./decompress.ts";
 import type { ImportFormat } from "./format.ts";
+import { importTar } from "./tar-import.ts";
 
 /** What the endings of compressed tars stand for. */
 const ENDINGS: readonly [RegExp, string][] = [
@@ -59,7 +60,6 @@ export const tar: ImportFormat = {
   // Only tars are looked for in what is compressed.
   detect: (start) => compressionOf(start) !== undefined || isTarHeader(start),
   async convert([path], context) {
-    const { importTar } = await import("./tar-import.ts");
     await withTar(path!, async (input) => {
       if (input.size !== undefined) context.expect(input.size);
       await importTar({ input, name: containerName(path!), format: "tar" }, context);

@@ -7,6 +7,7 @@ import { type ByteString, byteStringFromText, displayName, joinPath } from "../.
 import { SampleGrouper } from "../../core/tar/samples.ts";
 import type { ImportContext, ImportFormat } from "./format.ts";
 import { containerName, withTar } from "./tar.ts";
+import { importTar } from "./tar-import.ts";
 
 /** The directory of a shard: its name without the ending. */
 function directoryOf(name: string): ByteString {
@@ -20,7 +21,6 @@ function inDirectory(entry: Entry, directory: ByteString): Entry {
 }
 
 async function convertShard(path: string, directory: ByteString | undefined, context: ImportContext): Promise<void> {
-  const { importTar } = await import("./tar-import.ts");
   const grouper = new SampleGrouper();
   await withTar(path, (input) =>
     importTar(
