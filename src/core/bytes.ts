@@ -85,6 +85,13 @@ export class ByteWriter {
     return this;
   }
 
+  /** The bytes at [from, to), which are few. */
+  part(bytes: Uint8Array, from: number, to: number): this {
+    this.#room(to - from);
+    for (let at = from; at < to; at++) this.#bytes[this.length++] = bytes[at]!;
+    return this;
+  }
+
   /** A varint length and the bytes. */
   bytes(bytes: Uint8Array): this {
     return this.varint(bytes.length).raw(bytes);

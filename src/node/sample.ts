@@ -109,6 +109,8 @@ export class Sampler implements ContentSink {
     return into.subarray(0, length);
   }
 
+  checkPath(): void {}
+
   addContainer(): void {}
 
   addMetadata(): void {}

@@ -1,12 +1,13 @@
 // Changed tars and lists of pieces, for the fuzzer: a tar is read, and its list gives it back, or it is refused by name.
 
-import { nameProblem } from "../../src/core/format/path.ts";
+import { type ByteString, nameProblem } from "../../src/core/format/path.ts";
 import { LONGEST_PIECE_RECORD, type Piece, PieceListDecoder } from "../../src/core/format/pieces.ts";
 import type { ContentInput, Entry } from "../../src/core/index.ts";
 import { contentOf } from "../../src/core/index.ts";
 import { decodeTarHeader } from "../../src/core/tar/header.ts";
 import { decodePax, encodePax, type PaxRecord, parsePaxTime } from "../../src/core/tar/pax.ts";
 import { paxSparse } from "../../src/core/tar/sparse.ts";
+import { PathChecker } from "../../src/core/write/tree-writer.ts";
 import { openBufferedInlet } from "../../src/node/buffered-input.ts";
 import type { ImportContext } from "../../src/node/convert/format.ts";
 import { importTar } from "../../src/node/convert/tar-import.ts";
@@ -82,6 +83,7 @@ function changed(seed: Uint8Array, random: Random): Uint8Array {
 
 /** What an archive's writer gets, all in memory: contents at addresses, entries, the container. */
 class Recorder {
+  readonly #paths = new PathChecker();
   address = 0;
   readonly contents: Uint8Array[] = [];
   readonly entries: Entry[] = [];
@@ -108,6 +110,10 @@ class Recorder {
 
   openInlet(input: ContentInput) {
     return openBufferedInlet(input, (content) => this.addContent(content));
+  }
+
+  checkPath(path: ByteString) {
+    this.#paths.check(path);
   }
 
   async addEntry(entry: Entry) {

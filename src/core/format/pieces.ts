@@ -185,8 +185,11 @@ function writeEdits(writer: ByteWriter, from: Block, to: Block): void {
   for (let edit = 0; edit < count; edit++) {
     const start = edits[edit * 2]!;
     const end = edits[edit * 2 + 1]!;
-    writer.varint(start - at).varint(end - start);
-    for (at = start; at < end; at++) writer.u8(to.bytes[at]!);
+    writer
+      .varint(start - at)
+      .varint(end - start)
+      .part(to.bytes, start, end);
+    at = end;
   }
 }
 

@@ -1,6 +1,6 @@
 // The record of an entry: type and fields (docs/format.md, "Tree").
 
-import { ByteReader, ByteWriter, svarintLength, varintLength } from "../bytes.ts";
+import { type ByteReader, ByteWriter, svarintLength, varintLength } from "../bytes.ts";
 import { HexzError } from "../errors.ts";
 import { checkLimit, LIMITS } from "../limits.ts";
 import type { Entry, EntryDraft, EntryType, Xattr } from "./entry.ts";
@@ -96,16 +96,21 @@ export function writeRecord(writer: ByteWriter, entry: Entry, content: ContentRa
 
 /** How a record of writeRecord begins: the type, and of a file its place in the address space. */
 export function beginningOf(record: Uint8Array): { type: EntryType; start: number; size: number } {
-  const reader = new ByteReader(record, "a record");
-  const type = TYPES[reader.u8()]!;
+  const type = TYPES[record[0]!]!;
   if (type !== "file") return { type, start: 0, size: 0 };
-  return { type, start: numberOf(reader, TAG.start), size: numberOf(reader, TAG.size) };
+  // Start and size come first, each behind its tag and length.
+  const sizeAt = 3 + record[2]! + 2;
+  return { type, start: varintAt(record, 3), size: varintAt(record, sizeAt) };
 }
 
-function numberOf(reader: ByteReader, tag: number): number {
-  if (reader.u8() !== tag) throw reader.fail(`field ${tag} is missing`);
-  reader.varint();
-  return reader.varint();
+function varintAt(bytes: Uint8Array, from: number): number {
+  let value = 0;
+  let scale = 1;
+  for (let at = from; ; at++) {
+    value += (bytes[at]! & 127) * scale;
+    if (bytes[at]! < 128) return value;
+    scale *= 128;
+  }
 }
 
 /** Reads what writeRecord wrote. */

@@ -8,7 +8,7 @@
 const SEGMENT_CHUNKS = 65_536;
 const WORDS = 6;
 const PARTITIONS = 64;
-const FIRST_SLOTS = 64;
+const FIRST_SLOTS = 256;
 const MAX_LOAD = 0.85;
 /** Tables stay at least two thirds full: with block-table.ts, 48 bytes a chunk. */
 const GROWTH = 1.25;

@@ -20,12 +20,14 @@ import type { Scratch } from "./scratch.ts";
 /** Lengths, count, offset, body length and digest of a child without its path, at most. */
 const CHILD_LENGTH = 64;
 
-/** Checks paths that come in tree order; a directory that is the one before is not looked at again. */
+/** Checks paths; one that is the one before is not looked at again, nor is a directory. */
 export class PathChecker {
+  #path: ByteString | undefined;
   #directory: ByteString | undefined;
 
   /** @throws HexzError when the path cannot be in an archive */
   check(path: ByteString): void {
+    if (path === this.#path) return;
     const { directory, name } = splitPath(path);
     if (directory !== this.#directory) {
       checkPath(directory);
@@ -37,6 +39,7 @@ export class PathChecker {
     if (path !== "" && nameProblem(name) !== undefined) checkPath(path);
     checkLimit("the length of a name", name.length, LIMITS.component);
     checkLimit("the length of a path", path.length, LIMITS.path);
+    this.#path = path;
   }
 }
 

@@ -104,6 +104,7 @@ export class UnorderedEntries {
   #place(record: SortedRecord, same: number, next: Cursor): PlacedEntry | undefined {
     const { path } = record;
     if (same > 1) this.#left(path, "collision", `is there ${same} times; the last one counts`);
+    if (!this.#hasLinks) return asItCame(record, path);
     while (next.item !== undefined && isBefore(next.item, record)) next.step();
     const isSettled = next.item?.key === record.key && next.item.order === record.order;
     const own = isSettled ? settledOf(next.item!) : undefined;
@@ -111,9 +112,7 @@ export class UnorderedEntries {
       return { entry: { ...entryOf(record), hardLink: own.first }, content: own.content };
     }
     const target = targetOf(record);
-    if (target === undefined) {
-      return { path, record: record.bytesFrom(1), isDerived: record.firstByte === KIND.derived };
-    }
+    if (target === undefined) return asItCame(record, path);
     if (own !== undefined) return { entry: entryOf(record), content: own.content };
     this.#left(path, "no_such_path", `is left out: it links to "${displayName(target)}", which is no file`);
     return undefined;
@@ -178,6 +177,10 @@ export class UnorderedEntries {
   close(): void {
     for (const sorter of this.#sorters) sorter.close();
   }
+}
+
+function asItCame(record: SortedRecord, path: ByteString): PlacedEntry {
+  return { path, record: record.bytesFrom(1), isDerived: record.firstByte === KIND.derived };
 }
 
 /** Each record with the one behind it when that is of the same path. */

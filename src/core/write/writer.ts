@@ -54,6 +54,7 @@ export interface WriterOptions extends CodingOptions {
 export type ContentSink = Pick<
   ArchiveWriter,
   | "address"
+  | "checkPath"
   | "openInlet"
   | "addStream"
   | "addFile"
@@ -176,6 +177,11 @@ export class ArchiveWriter {
   /** Opens an input of which only parts are contents, until another is opened. Other contents may be packed between. */
   openInlet(input: ContentInput): Inlet {
     return this.#intake.openInlet(input);
+  }
+
+  /** Says whether a path can be that of an entry before its content is packed. @throws HexzError */
+  checkPath(path: ByteString): void {
+    this.#paths.check(path);
   }
 
   /** The address that the next content gets. */

@@ -13,7 +13,6 @@ import { type TarMember, TarParser } from "../../core/tar/parser.ts";
 import type { SparseMap } from "../../core/tar/sparse.ts";
 import type { ContentInput } from "../../core/write/content-input.ts";
 import type { Inlet } from "../../core/write/inlet.ts";
-import { PathChecker } from "../../core/write/tree-writer.ts";
 import type { ImportContext } from "./format.ts";
 import { PieceList } from "./piece-list.ts";
 
@@ -52,7 +51,6 @@ class TarReader {
   readonly #input: Inlet;
   readonly #parser: TarParser;
   readonly #list = new PieceList();
-  readonly #paths = new PathChecker();
   /** Whether the content that was read last is followed by zeros that are not in the list yet. */
   #padded = false;
   /** What the block before was. */
@@ -166,7 +164,7 @@ class TarReader {
   /** Whether an archive can have the entry; tells of what it changes. */
   #isKept(member: TarMember, entry: Entry, note: string | undefined): boolean {
     try {
-      this.#paths.check(entry.path);
+      this.#context.writer.checkPath(entry.path);
     } catch (error) {
       if (!(error instanceof HexzError)) throw error;
       this.#warnOf(member, error.code, `is left out: ${error.message}`);
