@@ -2,15 +2,16 @@
 // that the reference decoder accepts.
 
 import { describe, expect, test } from "vitest";
-import { hexOf, openArchive, verifyArchive } from "../src/core/index.ts";
+import { checkArchive, hexOf, openArchive, verifyArchive } from "../src/core/index.ts";
 import { packBases, packPlan } from "./support/archives.ts";
 import { fixedSigner } from "./support/fixed-signer.ts";
 import { pagesOf } from "./support/fuzz.ts";
 import { openQuickly, type Truth, truthOf } from "./support/outcomes.ts";
 import { randomBytes, randomFrom, SEED, text } from "./support/random.ts";
 import { decodeReference } from "./support/reference.ts";
+import { ascii } from "./support/reference-bytes.ts";
 import { forge } from "./support/reference-forge.ts";
-import { treePlan, twoStates } from "./support/reference-samples.ts";
+import { entry, file, text as sampleText, treePlan, twoStates } from "./support/reference-samples.ts";
 import { expectHonest, repaired } from "./support/salvaged.ts";
 import { samplePlans } from "./support/samples.ts";
 import { signedBytes } from "./support/signers.ts";
@@ -243,6 +244,23 @@ test("a hard link whose file's page is lost becomes the file, and others link to
   const links = repair.entries.filter(({ type }) => type === "file").map(({ hardLink }) => hardLink);
   expect(links).toEqual([undefined, `${path(99_999)}x`, `${path(99_999)}x`]);
   expectHonest(repair, truth, "links");
+});
+
+test("a hard link to a file of other bytes becomes a file, and the next one a link to it", async () => {
+  // What follows the chunk of "a" in its block.
+  const behind = sampleText.length - 60;
+  const links = ["c", "e"].map((name) => entry("d", name, file(60, behind, [10, ascii("a")])));
+  const others = treePlan.entries!.slice(0, 6);
+  const { file: bytes } = forge({ ...treePlan, entries: [...others, ...links], originalSize: 156 });
+  const [root] = pagesOf(bytes).filter(({ kind }) => kind === 7);
+  const repair = await repaired(filled(bytes, root!.start, root!.end));
+  const kept = repair.entries.map(({ path, hardLink, start, size }) => ({ path, hardLink, start, size }));
+  expect(kept.slice(-2)).toEqual([
+    { path: "d/c", hardLink: undefined, start: 60, size: behind },
+    { path: "d/e", hardLink: "d/c", start: 60, size: behind },
+  ]);
+  const { problems } = await checkArchive(await openQuickly(repair.bytes, []));
+  expect(problems).toEqual([]);
 });
 
 test("an archive of two states: the last one, or the one before it with the loss told", async () => {

@@ -233,24 +233,23 @@ export class SalvagePlan {
     yield* this.#nameless.slice(next);
   }
 
-  /** What the new tree holds. A hard link whose file is lost becomes that file. */
+  /** What the new tree holds. A hard link whose file is lost, or another one, becomes a file. */
   async *entries(): AsyncGenerator<Entry> {
-    const present = new Set<ByteString>();
-    const instead = new Map<ByteString, ByteString>();
+    /** By what links name: the file, or what it has become. */
+    const linked = new Map<ByteString, Entry>();
     let isFirst = true;
     for await (const entry of this.#merged()) {
       if (isFirst && entry.path !== "") yield { path: "" as ByteString, type: "directory" };
       isFirst = false;
       const { hardLink, ...file } = entry;
-      if (hardLink === undefined) {
-        if (this.#linked.has(entry.path) && entry.type === "file") present.add(entry.path);
-        yield entry;
-      } else if (present.has(hardLink)) yield entry;
-      else if (instead.has(hardLink)) yield { ...file, hardLink: instead.get(hardLink)! };
-      else {
-        instead.set(hardLink, entry.path);
-        yield file;
+      const target = hardLink === undefined ? undefined : linked.get(hardLink);
+      if (target !== undefined && target.start === entry.start && target.size === entry.size) {
+        yield { ...file, hardLink: target.path };
+        continue;
       }
+      const name = hardLink ?? entry.path;
+      if (entry.type === "file" && this.#linked.has(name)) linked.set(name, file);
+      yield file;
     }
   }
 
