@@ -74,7 +74,7 @@ function place(entries: readonly Entry[], memoryBytes?: number) {
     unordered.add(entry, isOwn ? { start: 1000 * (number + 1), size: number + 1, sparse: false } : undefined);
   }
   const placed = [...unordered.placed()].map((each) => {
-    const entry = "entry" in each ? each.entry : readRecord(new ByteReader(each.record, "a record"), each.path);
+    const entry = "entry" in each ? each.entry : readRecord(new ByteReader(each.bytes, "a record"), each.path);
     const start = "entry" in each ? each.content.start : entry.start;
     return [entry.path, entry.hardLink ?? entry.type, ...(start === undefined ? [] : [start / 1000])].join(" ");
   });

@@ -11,7 +11,7 @@ import { badFrame, checkDeclared, checkNamed, isZstd, PREPARED_DICTIONARIES } fr
 
 type Koffi = typeof import("koffi");
 type Library = ReturnType<Koffi["load"]>;
-type Digest = (bytes: Buffer) => Uint8Array;
+type Digest = (bytes: Uint8Array) => Uint8Array;
 /** Where the bytes of a view are in the process; good as long as the view is. */
 type AddressOf = (bytes: Uint8Array) => number | bigint;
 
@@ -67,7 +67,7 @@ export function createNativeEngine(portable: Engine): Engine | undefined {
         untilDigest -= bytes.length;
         if (untilDigest < 0) digest = loadDigest();
       }
-      if (digest) out.set(digest(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)));
+      if (digest) out.set(digest(bytes));
       else portable.digest(bytes, out);
     },
 

@@ -4,7 +4,7 @@ import { ByteReader, ByteWriter } from "../bytes.ts";
 import { checkLimit, LIMITS } from "../limits.ts";
 import type { Entry } from "./entry.ts";
 import { type PageRef, RefReader, RefWriter } from "./page.ts";
-import { type ByteString, comparePaths, displayName, joinPath, nameProblem, splitPath } from "./path.ts";
+import { type ByteString, byteStringOf, comparePaths, displayName, joinPath, nameProblem, splitPath } from "./path.ts";
 import { type ContentRange, readRecord, writeRecord } from "./record.ts";
 
 /** A page below: its first path, how many entries. */
@@ -36,11 +36,22 @@ export class TreeLeafBuilder {
   /** @param record what writeCheckedRecord made of the entry */
   add(path: ByteString, record: Uint8Array): void {
     const { directory, name } = splitPath(path);
+    this.#begin(directory);
+    this.#entries.name(name).raw(record);
+    this.#first ??= path;
+  }
+
+  /** The same with name, of so many bytes, and record as they follow each other. */
+  addNamed(directory: ByteString, nameLength: number, bytes: Uint8Array): void {
+    this.#begin(directory);
+    this.#entries.varint(nameLength).raw(bytes);
+    this.#first ??= joinPath(directory, byteStringOf(bytes.subarray(0, nameLength)));
+  }
+
+  #begin(directory: ByteString): void {
     if (directory === this.#directory) this.#entries.u8(1);
     else this.#entries.u8(0).name(directory);
-    this.#entries.name(name).raw(record);
     this.#directory = directory;
-    this.#first ??= path;
     this.count++;
   }
 
@@ -54,8 +65,9 @@ export class TreeLeafBuilder {
  * @throws HexzError `limit_exceeded` on an entry over the limit
  */
 export function writeCheckedRecord(writer: ByteWriter, entry: Entry, content: ContentRange | undefined): void {
+  const start = writer.length;
   writeRecord(writer, entry, content);
-  const length = writer.length + entry.path.length + ENTRY_OVERHEAD;
+  const length = writer.length - start + entry.path.length + ENTRY_OVERHEAD;
   if (length > LIMITS.entry) checkLimit(`the length of the entry "${displayName(entry.path)}"`, length, LIMITS.entry);
 }
 

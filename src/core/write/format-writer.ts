@@ -3,13 +3,13 @@
 import type { Signer } from "../crypto/ed25519.ts";
 import type { Container } from "../format/containers.ts";
 import type { Entry } from "../format/entry.ts";
-import type { ByteString } from "../format/path.ts";
 import type { ContentRange } from "../format/record.ts";
 import type { Coding, Stream } from "../format/root.ts";
 import type { Crew } from "../work/crew.ts";
 import type { Appender } from "./appender.ts";
 import type { DedupTable } from "./dedup.ts";
 import type { Layout } from "./layout.ts";
+import type { SortedRecord } from "./record-sorter.ts";
 import type { Sink } from "./sink.ts";
 import type { SketchBuilder } from "./sketch.ts";
 import type { WrittenArchive } from "./state-end.ts";
@@ -48,8 +48,8 @@ export interface FormatWriter {
   stream?(name: Stream["name"] | undefined): void;
   /** Adds the next entry in tree order; the content of a file is in the layout. */
   add(entry: Entry, content: ContentRange | undefined): void;
-  /** The same for an entry that is a record already (`writeCheckedRecord`), and no hard link. */
-  addRecord(path: ByteString, record: Uint8Array): void;
+  /** The same for an entry of a sorter that is a record already (`writeCheckedRecord`), and no hard link. */
+  addSorted(entry: SortedRecord): void;
   /** Writes everything behind the last block, and finishes the sink. */
   finish(ending: Ending): Promise<WrittenArchive>;
   /** Gives scratches back; safe after `finish` failed. */

@@ -4,13 +4,13 @@ import { type DigestOf, digestWith } from "../digest.ts";
 import { containersJson } from "../format/containers.ts";
 import type { Entry } from "../format/entry.ts";
 import { encodeHead } from "../format/head.ts";
-import type { ByteString } from "../format/path.ts";
 import type { ContentRange } from "../format/record.ts";
 import type { KnownChunks } from "./bases.ts";
 import type { DedupTable } from "./dedup.ts";
 import type { Ending, FormatWriter, SharedParts } from "./format-writer.ts";
 import { IndexWriter } from "./index-writer.ts";
 import { OwnDictionaries } from "./own-dictionaries.ts";
+import type { SortedRecord } from "./record-sorter.ts";
 import type { OpenScratch } from "./scratch.ts";
 import { finishState, type WrittenArchive } from "./state-end.ts";
 import { TreeWriter } from "./tree-writer.ts";
@@ -53,8 +53,8 @@ export class Format2Writer implements FormatWriter {
     this.#tree.add(entry, content);
   }
 
-  addRecord(path: ByteString, record: Uint8Array): void {
-    this.#tree.addRecord(path, record);
+  addSorted(entry: SortedRecord): void {
+    this.#tree.addSorted(entry);
   }
 
   async finish({ containers, metadata, ...ending }: Ending): Promise<WrittenArchive> {

@@ -1,8 +1,8 @@
 // Records by path, sorted in bounded memory: those that fit are sorted there; when they are too many they are spilled as
 // a run, runs are merged into longer ones, and all are merged when they are read.
 
-import { ByteReader, ByteWriter } from "../bytes.ts";
-import { type ByteString, byteStringOf, sortKeyOf } from "../format/path.ts";
+import { ByteReader, ByteWriter, varintLength } from "../bytes.ts";
+import { type ByteString, byteStringOf, sortKeyOf, splitPath } from "../format/path.ts";
 import { PieceReader } from "./leaf-pages.ts";
 import type { OpenScratch, Scratch } from "./scratch.ts";
 
@@ -12,8 +12,8 @@ const MEMORY_BYTES = 48 * 1024 * 1024;
 const ITEM_BYTES = 120;
 /** Records are kept in pieces of so many bytes, or of one that is longer. */
 const PIECE_BYTES = 256 * 1024;
-/** Of a record beside its path and bytes. */
-const RECORD_BYTES = 12;
+/** Bytes of an order. */
+const ORDER_BYTES = 8;
 /** Runs of one length that become one of the next. */
 const FAN_IN = 32;
 
@@ -30,15 +30,20 @@ export type KeyOf = (record: Unsorted) => string;
 export class SortedRecord implements Unsorted {
   readonly key: string;
   readonly order: number;
+  /** Of the path. */
+  readonly directory: ByteString;
+  readonly pathLength: number;
   readonly #piece: Uint8Array;
   readonly #start: number;
   readonly #end: number;
 
   /** @param piece has the record at [start, end) as writeItem wrote it */
-  constructor(piece: Uint8Array, start: number, end: number, order: number, key: string) {
+  constructor(piece: Uint8Array, start: number, end: number, path: ByteString, order: number, key: string) {
     this.#piece = piece;
     this.#start = start;
     this.#end = end;
+    this.directory = splitPath(path).directory;
+    this.pathLength = path.length;
     this.order = order;
     this.key = key;
   }
@@ -48,29 +53,21 @@ export class SortedRecord implements Unsorted {
     return this.#piece.subarray(this.#start, this.#end);
   }
 
+  /** The path as `ByteWriter.name` writes it, and `bytes`. */
+  get named(): Uint8Array {
+    return this.#piece.subarray(this.#start + ORDER_BYTES, this.#end);
+  }
+
   get path(): ByteString {
-    return byteStringOf(this.#piece.subarray(this.#start + RECORD_BYTES, this.#bytesAt));
+    return byteStringOf(this.#piece.subarray(this.#bytesAt - this.pathLength, this.#bytesAt));
   }
 
   get bytes(): Uint8Array {
-    return this.bytesFrom(0);
-  }
-
-  /** Those of `bytes` from there on. */
-  bytesFrom(from: number): Uint8Array {
-    return this.#piece.subarray(this.#bytesAt + from, this.#end);
-  }
-
-  /** The first of `bytes`. */
-  get firstByte(): number {
-    return this.#piece[this.#bytesAt]!;
+    return this.#piece.subarray(this.#bytesAt, this.#end);
   }
 
   get #bytesAt(): number {
-    const piece = this.#piece;
-    const at = this.#start;
-    const pathLength = piece[at]! | (piece[at + 1]! << 8) | (piece[at + 2]! << 16) | (piece[at + 3]! << 24);
-    return at + RECORD_BYTES + pathLength;
+    return this.#start + ORDER_BYTES + varintLength(this.pathLength) + this.pathLength;
   }
 }
 
@@ -87,9 +84,9 @@ export function isBefore(a: Place, b: Place): boolean {
 
 const comparePlaces = (a: Place, b: Place): number => (isBefore(a, b) ? -1 : 1);
 
-/** What is in memory, and in a run behind its length: length of the path, order, path, bytes. */
+/** What is in memory, and in a run behind its length. */
 function writeItem(writer: ByteWriter, path: ByteString, order: number, bytes: Uint8Array): void {
-  writer.u32(path.length).u64(order).rawName(path).raw(bytes);
+  writer.u64(order).name(path).raw(bytes);
 }
 
 export class RecordSorter {
@@ -114,7 +111,7 @@ export class RecordSorter {
 
   /** Adds a record. */
   add(path: ByteString, order: number, bytes: Uint8Array): void {
-    const length = RECORD_BYTES + path.length + bytes.length;
+    const length = ORDER_BYTES + varintLength(path.length) + path.length + bytes.length;
     if (this.#piece.length + length > this.#room.length || this.#items.length === 0) {
       const room = Math.max(PIECE_BYTES, length);
       this.#piece = new ByteWriter(room);
@@ -122,7 +119,7 @@ export class RecordSorter {
     }
     const start = this.#piece.length;
     writeItem(this.#piece, path, order, bytes);
-    const item = new SortedRecord(this.#room, start, start + length, order, this.#keyOf({ path, bytes }));
+    const item = new SortedRecord(this.#room, start, start + length, path, order, this.#keyOf({ path, bytes }));
     const last = this.#items.at(-1);
     if (last !== undefined && isBefore(item, last)) this.#sorted = false;
     this.#items.push(item);
@@ -180,10 +177,9 @@ function* readRun({ scratch, count }: Run, keyOf: KeyOf): Generator<SortedRecord
     const length = new ByteReader(pieces.take(4), "the scratch").u32();
     const stored = pieces.take(length);
     const reader = new ByteReader(stored, "the scratch");
-    const pathLength = reader.u32();
     const order = reader.u64();
-    const key = keyOf({ path: reader.rawName(pathLength), bytes: reader.raw(reader.left) });
-    yield new SortedRecord(stored, 0, length, order, key);
+    const path = reader.name();
+    yield new SortedRecord(stored, 0, length, path, order, keyOf({ path, bytes: reader.raw(reader.left) }));
   }
 }
 

@@ -1,6 +1,6 @@
 // The tree of the archive being written: entries in key order become leaf pages as they come, inner pages at the end.
 
-import { ByteWriter } from "../bytes.ts";
+import { ByteWriter, varintLength } from "../bytes.ts";
 import type { DigestOf } from "../digest.ts";
 import type { Engine } from "../engine.ts";
 import { HexzError } from "../errors.ts";
@@ -15,6 +15,7 @@ import type { Appender } from "./appender.ts";
 import { BatchedHasher } from "./batched-hasher.ts";
 import type { IndexWriter } from "./index-writer.ts";
 import { appendPage, buildTop, LeafPages } from "./leaf-pages.ts";
+import type { SortedRecord } from "./record-sorter.ts";
 import type { Scratch } from "./scratch.ts";
 
 /** Lengths, count, offset, body length and digest of a child without its path, at most. */
@@ -92,21 +93,36 @@ export class TreeWriter {
   add(entry: Entry, content: ContentRange | undefined): void {
     this.#record.clear();
     writeCheckedRecord(this.#record, entry, content);
-    this.addRecord(entry.path, this.#record.view());
-  }
-
-  /** @param record what `writeCheckedRecord` made of the entry */
-  addRecord(path: ByteString, record: Uint8Array): void {
+    const { path } = entry;
     if (this.#last !== undefined && comparePaths(this.#last, path) >= 0) {
       const order = this.#last === path ? "is there twice" : `comes after "${displayName(this.#last)}"`;
       throw new HexzError("usage", `the entry "${displayName(path)}" ${order}; entries come in tree order`);
     }
     this.#last = path;
+    const record = this.#record.view();
     this.#hasher.pending.name(path).raw(record);
-    this.#hasher.flushIfLong();
-    const length = record.length + path.length + 16;
-    if (this.#leaf.count > 0 && this.#leaf.length + length > TARGETS.treeLeaf) this.#closeLeaf();
+    this.#makeRoom(path.length + record.length);
     this.#leaf.add(path, record);
+    this.#closeLongLeaf();
+  }
+
+  /** Adds the next entry of a sorter, whose bytes are its record (`writeCheckedRecord`). */
+  addSorted({ directory, pathLength, named }: SortedRecord): void {
+    const pathAt = varintLength(pathLength);
+    const nameAt = directory === "" ? 0 : directory.length + 1;
+    this.#hasher.pending.raw(named);
+    this.#makeRoom(named.length - pathAt);
+    this.#leaf.addNamed(directory, pathLength - nameAt, named.subarray(pathAt + nameAt));
+    this.#closeLongLeaf();
+  }
+
+  /** Ends the leaf when the next entry is too long for it. @param length of path and record */
+  #makeRoom(length: number): void {
+    this.#hasher.flushIfLong();
+    if (this.#leaf.count > 0 && this.#leaf.length + length + 16 > TARGETS.treeLeaf) this.#closeLeaf();
+  }
+
+  #closeLongLeaf(): void {
     if (isLongSpan(this.#leafStart, this.#index.address, TARGETS.treeLeafSpan)) this.#closeLeaf();
   }
 

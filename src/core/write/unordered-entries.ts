@@ -15,18 +15,12 @@ const MOST_STEPS = 40;
 /** What a link's record says until its target is found. */
 const NO_CONTENT: ContentRange = { start: 0, size: 0, sparse: false };
 
-/** What stands before an entry's record: whether it is a link, whose target follows, or derived. */
+/** What an entry is, in the last digits of its order: a link, whose target stands before its record, or derived. */
 const KIND = { plain: 0, link: 1, derived: 2 } as const;
+const KINDS = 4;
 
-/** An entry in its place: as it came, or a name of a file that has several. */
-export type PlacedEntry =
-  | {
-      readonly path: ByteString;
-      /** What `writeCheckedRecord` made of it. */
-      readonly record: Uint8Array;
-      readonly isDerived: boolean;
-    }
-  | { readonly entry: Entry; readonly content: ContentRange };
+/** An entry in its place: as it came, with what `writeCheckedRecord` made of it; or a name of a file that has several. */
+export type PlacedEntry = SortedRecord | { readonly entry: Entry; readonly content: ContentRange };
 
 /** What became of a file with several names, or of a link to one. */
 interface Settled {
@@ -71,15 +65,15 @@ export class UnorderedEntries {
   add(entry: Entry, content: ContentRange | undefined): void {
     const record = this.#record;
     record.clear();
-    if (entry.hardLink === undefined) {
-      const kind = entry.derived === undefined ? KIND.plain : KIND.derived;
-      writeCheckedRecord(record.u8(kind), entry, content);
-    } else {
+    let kind: number = entry.derived === undefined ? KIND.plain : KIND.derived;
+    if (entry.hardLink === undefined) writeCheckedRecord(record, entry, content);
+    else {
       const { hardLink, ...own } = entry;
+      kind = KIND.link;
       this.#hasLinks = true;
-      writeCheckedRecord(record.u8(KIND.link).name(hardLink), own, NO_CONTENT);
+      writeCheckedRecord(record.name(hardLink), own, NO_CONTENT);
     }
-    this.#entries.add(entry.path, this.#count++, record.view());
+    this.#entries.add(entry.path, this.#count++ * KINDS + kind, record.view());
   }
 
   /** All of them in key order. */
@@ -102,19 +96,18 @@ export class UnorderedEntries {
 
   /** @param same how many there are of this path, of which it is the last @param next of what was settled */
   #place(record: SortedRecord, same: number, next: Cursor): PlacedEntry | undefined {
-    const { path } = record;
-    if (same > 1) this.#left(path, "collision", `is there ${same} times; the last one counts`);
-    if (!this.#hasLinks) return asItCame(record, path);
+    if (same > 1) this.#left(record.path, "collision", `is there ${same} times; the last one counts`);
+    if (!this.#hasLinks) return record;
     while (next.item !== undefined && isBefore(next.item, record)) next.step();
     const isSettled = next.item?.key === record.key && next.item.order === record.order;
     const own = isSettled ? settledOf(next.item!) : undefined;
-    if (own !== undefined && own.first !== path) {
+    if (own !== undefined && own.first !== own.path) {
       return { entry: { ...entryOf(record), hardLink: own.first }, content: own.content };
     }
     const target = targetOf(record);
-    if (target === undefined) return asItCame(record, path);
+    if (target === undefined) return record;
     if (own !== undefined) return { entry: entryOf(record), content: own.content };
-    this.#left(path, "no_such_path", `is left out: it links to "${displayName(target)}", which is no file`);
+    this.#left(record.path, "no_such_path", `is left out: it links to "${displayName(target)}", which is no file`);
     return undefined;
   }
 
@@ -129,7 +122,7 @@ export class UnorderedEntries {
     for (const record of this.#entries.sorted()) {
       // Of one path the last entry counts.
       if (link !== undefined && link.key !== record.key) addLinkOf(links, link);
-      link = record.firstByte === KIND.link ? record : undefined;
+      link = isLink(record) ? record : undefined;
     }
     if (link !== undefined) addLinkOf(links, link);
     for (let step = 0; ; step++) {
@@ -179,10 +172,6 @@ export class UnorderedEntries {
   }
 }
 
-function asItCame(record: SortedRecord, path: ByteString): PlacedEntry {
-  return { path, record: record.bytesFrom(1), isDerived: record.firstByte === KIND.derived };
-}
-
 /** Each record with the one behind it when that is of the same path. */
 function* withFollowing(records: Iterable<SortedRecord>) {
   let record: SortedRecord | undefined;
@@ -212,15 +201,19 @@ function cursor(records: Iterable<SortedRecord>): Cursor {
   return ahead;
 }
 
+const isLink = ({ order }: SortedRecord): boolean => order % KINDS === KIND.link;
+
+/** Whether the content of an entry as it came is computed from other content. */
+export const isDerived = ({ order }: SortedRecord): boolean => order % KINDS === KIND.derived;
+
 function targetOf(record: SortedRecord): ByteString | undefined {
-  if (record.firstByte !== KIND.link) return undefined;
-  return new ByteReader(record.bytesFrom(1), "the scratch").name();
+  return isLink(record) ? new ByteReader(record.bytes, "the scratch").name() : undefined;
 }
 
-function entryOf({ path, bytes }: SortedRecord): Entry {
-  const reader = new ByteReader(bytes, "the scratch");
-  if (reader.u8() === KIND.link) reader.name();
-  return readRecord(reader, path);
+function entryOf(record: SortedRecord): Entry {
+  const reader = new ByteReader(record.bytes, "the scratch");
+  if (isLink(record)) reader.name();
+  return readRecord(reader, record.path);
 }
 
 function addLinkOf(links: RecordSorter, record: SortedRecord): void {

@@ -25,7 +25,7 @@ import type { Sink } from "./sink.ts";
 import type { WrittenArchive } from "./state-end.ts";
 import { Totals } from "./totals.ts";
 import { PathChecker } from "./tree-writer.ts";
-import { UnorderedEntries } from "./unordered-entries.ts";
+import { isDerived, UnorderedEntries } from "./unordered-entries.ts";
 import { createFormat1Writer, type Format1Options } from "./v1/format1-writer.ts";
 
 export interface WriterOptions extends CodingOptions {
@@ -239,35 +239,35 @@ export class ArchiveWriter {
 
   /** Gives an entry its place in the tree. */
   #place(entry: Entry, content: ContentRange | undefined, schedule: (add: () => void) => void): void {
-    this.#beginTree(entry.path, schedule);
+    this.#beginTree(entry.path === "", schedule);
     const range = content ?? (entry.type === "file" ? { start: entry.start!, size: entry.size! } : undefined);
     this.#count(entry, range, entry.derived !== undefined);
     schedule(() => this.#format.add(entry, content));
   }
 
   /** The tree begins with the root directory, whether or not anything is known of it. */
-  #beginTree(path: ByteString, schedule: (add: () => void) => void): void {
-    if (this.#placedCount++ === 0 && path !== "") {
+  #beginTree(isRoot: boolean, schedule: (add: () => void) => void): void {
+    if (this.#placedCount++ === 0 && !isRoot) {
       this.#place({ path: "" as ByteString, type: "directory" }, undefined, schedule);
     }
   }
 
   /** What lies in another content is counted with that. */
-  #count(entry: Pick<Entry, "type" | "hardLink">, range: Stretch | undefined, isDerived: boolean): void {
+  #count(entry: Pick<Entry, "type" | "hardLink">, range: Stretch | undefined, derived: boolean): void {
     const isCounted =
-      range !== undefined && !isDerived && !contentIn(this.#streams, range) && !contentIn(this.#containers, range);
+      range !== undefined && !derived && !contentIn(this.#streams, range) && !contentIn(this.#containers, range);
     this.#totals.entry(entry, isCounted ? range.size : 0);
   }
 
   async #placeUnordered(entries: UnorderedEntries): Promise<void> {
     for (const placed of entries.placed()) {
-      if ("record" in placed) {
-        const { path, record, isDerived } = placed;
-        this.#beginTree(path, runNow);
-        const { type, start, size } = beginningOf(record);
-        this.#count({ type }, type === "file" ? { start, size } : undefined, isDerived);
-        this.#format.addRecord(path, record);
-      } else this.#place(placed.entry, placed.content, runNow);
+      if ("entry" in placed) this.#place(placed.entry, placed.content, runNow);
+      else {
+        this.#beginTree(placed.pathLength === 0, runNow);
+        const { type, start, size } = beginningOf(placed.bytes);
+        this.#count({ type }, type === "file" ? { start, size } : undefined, isDerived(placed));
+        this.#format.addSorted(placed);
+      }
       if (this.#placedCount % FLUSH_ENTRIES === 0) {
         await this.#pipeline.drain();
         await this.#appender.flush();

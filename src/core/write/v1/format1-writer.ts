@@ -6,7 +6,6 @@ import type { Ciphers } from "../../crypto/ciphers.ts";
 import { HexzError, type Warning } from "../../errors.ts";
 import { type Container, containersJson, type Stretch } from "../../format/containers.ts";
 import type { Entry } from "../../format/entry.ts";
-import type { ByteString } from "../../format/path.ts";
 import { readRecord } from "../../format/record.ts";
 import type { Stream } from "../../format/root.ts";
 import { encodeHeader, HEADER_LENGTH, type Header } from "../../format/v1/header.ts";
@@ -15,6 +14,7 @@ import { encodeManifest, encodeMetadata, LONE_FILE } from "../../format/v1/manif
 import { checkLimit, LIMITS } from "../../limits.ts";
 import { DedupTable } from "../dedup.ts";
 import type { Ending, FormatWriter, SharedParts } from "../format-writer.ts";
+import type { SortedRecord } from "../record-sorter.ts";
 import type { WrittenArchive } from "../state-end.ts";
 import { checkFormat1Coding, headerCoding } from "./coding.ts";
 import { createSeal, type Seal } from "./encryption.ts";
@@ -128,8 +128,8 @@ class Format1Writer implements FormatWriter {
     this.#checkTail(this.#members.jsonLength);
   }
 
-  addRecord(path: ByteString, record: Uint8Array): void {
-    this.add(readRecord(new ByteReader(record, "the scratch"), path), undefined);
+  addSorted({ path, bytes }: SortedRecord): void {
+    this.add(readRecord(new ByteReader(bytes, "the scratch"), path), undefined);
   }
 
   /** Contents are numbered through all streams, and the main one comes after the other. */
