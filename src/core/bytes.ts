@@ -5,12 +5,13 @@ import { HexzError } from "./errors.ts";
 import { type ByteString, byteStringOf } from "./format/path.ts";
 
 const MAX_SAFE = Number.MAX_SAFE_INTEGER;
+const TWO_31 = 0x8000_0000;
 const TWO_32 = 0x1_0000_0000;
 
 /** Bytes that `ByteWriter.varint` takes. */
 export function varintLength(value: number): number {
   let length = 1;
-  for (let rest = value; rest >= 128; rest = Math.floor(rest / 128)) length++;
+  for (let limit = 128; value >= limit; limit *= 128) length++;
   return length;
 }
 
@@ -30,8 +31,8 @@ export class ByteWriter {
     this.#view = new DataView(this.#bytes.buffer);
   }
 
-  #room(more: number): void {
-    if (this.length + more <= this.#bytes.length) return;
+  /** Makes room for so many bytes more. */
+  #grow(more: number): void {
     const grown = new Uint8Array(Math.max(this.#bytes.length * 2, this.length + more));
     grown.set(this.#bytes.subarray(0, this.length));
     this.#bytes = grown;
@@ -39,37 +40,38 @@ export class ByteWriter {
   }
 
   u8(value: number): this {
-    this.#room(1);
+    if (this.length + 1 > this.#bytes.length) this.#grow(1);
     this.#bytes[this.length++] = value;
     return this;
   }
 
   u16(value: number): this {
-    this.#room(2);
+    if (this.length + 2 > this.#bytes.length) this.#grow(2);
     this.#view.setUint16(this.length, value, true);
     this.length += 2;
     return this;
   }
 
   u32(value: number): this {
-    this.#room(4);
+    if (this.length + 4 > this.#bytes.length) this.#grow(4);
     this.#view.setUint32(this.length, value, true);
     this.length += 4;
     return this;
   }
 
   u64(value: number): this {
-    return this.u32(value % TWO_32).u32(Math.floor(value / TWO_32));
+    return value < TWO_32 ? this.u32(value).u32(0) : this.u32(value % TWO_32).u32(Math.floor(value / TWO_32));
   }
 
   varint(value: number): this {
-    this.#room(8);
+    if (this.length + 8 > this.#bytes.length) this.#grow(8);
+    const bytes = this.#bytes;
+    let at = this.length;
     let rest = value;
-    while (rest >= 128) {
-      this.#bytes[this.length++] = (rest % 128) | 128;
-      rest = Math.floor(rest / 128);
-    }
-    this.#bytes[this.length++] = rest;
+    for (; rest >= TWO_31; rest = Math.floor(rest / 128)) bytes[at++] = (rest % 128) | 128;
+    for (; rest >= 128; rest >>= 7) bytes[at++] = (rest & 127) | 128;
+    bytes[at++] = rest;
+    this.length = at;
     return this;
   }
 
@@ -79,7 +81,7 @@ export class ByteWriter {
 
   /** The bytes alone, without a length. */
   raw(bytes: Uint8Array): this {
-    this.#room(bytes.length);
+    if (this.length + bytes.length > this.#bytes.length) this.#grow(bytes.length);
     this.#bytes.set(bytes, this.length);
     this.length += bytes.length;
     return this;
@@ -87,7 +89,7 @@ export class ByteWriter {
 
   /** The bytes at [from, to), which are few. */
   part(bytes: Uint8Array, from: number, to: number): this {
-    this.#room(to - from);
+    if (this.length + to - from > this.#bytes.length) this.#grow(to - from);
     for (let at = from; at < to; at++) this.#bytes[this.length++] = bytes[at]!;
     return this;
   }
@@ -99,7 +101,7 @@ export class ByteWriter {
 
   /** A name's bytes without a length. */
   rawName(name: ByteString): this {
-    this.#room(name.length);
+    if (this.length + name.length > this.#bytes.length) this.#grow(name.length);
     for (let at = 0; at < name.length; at++) this.#bytes[this.length + at] = name.charCodeAt(at);
     this.length += name.length;
     return this;
@@ -111,7 +113,7 @@ export class ByteWriter {
   }
 
   zeros(count: number): this {
-    this.#room(count);
+    if (this.length + count > this.#bytes.length) this.#grow(count);
     this.#bytes.fill(0, this.length, this.length + count);
     this.length += count;
     return this;

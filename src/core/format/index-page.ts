@@ -68,6 +68,11 @@ const SOURCE_NEXT = 1;
 const SOURCE_BLOCKS = 2;
 const LEAF_HEAD_LENGTH = 16;
 
+/** Blocks by the numbers of one writer. */
+export interface NumberedBlocks {
+  get(number: number): BlockRef;
+}
+
 /** Collects the chunks of one leaf and knows its size at any moment. */
 export class IndexLeafBuilder {
   readonly firstAddress: number;
@@ -76,7 +81,9 @@ export class IndexLeafBuilder {
   readonly #blocks = new ByteWriter(4096);
   readonly #chunks = new ByteWriter(8192);
   readonly #digests = new ByteWriter(65_536);
+  /** Numbers of this leaf by those of the writer, and the plain lengths of its blocks. */
   readonly #blockNumbers = new Map<number, number>();
+  readonly #plainLengths: number[] = [];
   readonly #ends = new Map<number, number>();
   #nextBlock = 0;
   #nextOffset = 0;
@@ -101,26 +108,28 @@ export class IndexLeafBuilder {
     this.#chunkCount++;
   }
 
-  /** @param key names the block among those of this writer */
-  chunk(length: number, digest: Uint8Array, key: number, block: BlockRef, offset: number): void {
-    let number = this.#blockNumbers.get(key);
+  /** @param block one of `blocks` @returns whether it ends with this chunk */
+  chunk(length: number, digest: Uint8Array, block: number, offset: number, blocks: NumberedBlocks): boolean {
+    let number = this.#blockNumbers.get(block);
     if (number === undefined) {
       number = this.#blockNumbers.size;
-      this.#blockNumbers.set(key, number);
-      this.#block(block);
+      this.#blockNumbers.set(block, number);
+      this.#block(blocks.get(block));
     }
     this.#chunks.varint(length);
     if (number === this.#nextBlock && offset === this.#nextOffset) this.#chunks.varint(SOURCE_NEXT);
     else this.#chunks.varint(SOURCE_BLOCKS + number).varint(offset);
     this.#digests.raw(digest);
-    const ends = offset + length === block.plainLength;
+    const ends = offset + length === this.#plainLengths[number];
     this.#nextBlock = ends ? number + 1 : number;
     this.#nextOffset = ends ? 0 : offset + length;
     this.#address += length;
     this.#chunkCount++;
+    return ends;
   }
 
   #block(block: BlockRef): void {
+    this.#plainLengths.push(block.plainLength);
     const flags = (block.archive === 0 ? 0 : FLAG_PARENT) | (block.dictionary === undefined ? 0 : FLAG_DICTIONARY);
     this.#blocks.u8(block.codec | flags);
     if (block.archive !== 0) this.#blocks.varint(block.archive);

@@ -21,9 +21,15 @@ const LONGEST_RECORD = 80;
 /** Span, offset, length and digest of a child, at most. */
 const CHILD_LENGTH = 52;
 
-type Pending =
-  | { readonly length: number; readonly fill: number }
-  | { readonly length: number; readonly digest: Uint8Array; readonly block: number; readonly offset: number };
+interface Pending {
+  readonly length: number;
+  /** Undefined: a run of one byte value. */
+  readonly digest: Uint8Array | undefined;
+  /** -1 for a run. */
+  readonly block: number;
+  readonly offset: number;
+  readonly fill: number;
+}
 
 /** Puts inner pages over the leaves of an index. @param page appends one, of this payload */
 export function buildIndexTop(
@@ -103,7 +109,7 @@ export class IndexWriter implements Layout {
     this.address += length;
     this.#hasher.pending.u64(length).u8(1).raw(digest);
     this.#hasher.flushIfLong();
-    this.#queue.push({ length, digest, block, offset });
+    this.#queue.push({ length, digest, block, offset, fill: -1 });
     this.#drain();
   }
 
@@ -115,7 +121,7 @@ export class IndexWriter implements Layout {
     this.#totals.fill(run.length);
     this.#hasher.pending.u64(run.length).u8(0).u8(run.fill);
     this.#hasher.flushIfLong();
-    this.#queue.push(run);
+    this.#queue.push({ ...run, digest: undefined, block: -1, offset: 0 });
     this.#drain();
   }
 
@@ -145,19 +151,14 @@ export class IndexWriter implements Layout {
   /** Moves records into leaves, as far as their blocks are appended. */
   #drain(): void {
     while (this.#head < this.#queue.length) {
-      const record = this.#queue[this.#head]!;
-      if ("block" in record && record.block >= this.#blocks.count) break;
+      const { length: span, digest, block, offset, fill } = this.#queue[this.#head]!;
+      if (block >= this.#blocks.count) break;
       this.#head++;
       if (this.#leaf.length + LONGEST_RECORD > TARGETS.indexLeaf) this.#closeLeaf();
       let endsBlock = false;
-      if ("block" in record) {
-        const block = this.#blocks.get(record.block);
-        this.#leaf.chunk(record.length, record.digest, record.block, block, record.offset);
-        endsBlock = record.offset + record.length === block.plainLength;
-      } else {
-        this.#leaf.fill(record.length, record.fill);
-      }
-      this.#drained += record.length;
+      if (digest === undefined) this.#leaf.fill(span, fill);
+      else endsBlock = this.#leaf.chunk(span, digest, block, offset, this.#blocks);
+      this.#drained += span;
       const { length, firstAddress } = this.#leaf;
       const isFull =
         length > TARGETS.indexLeafAtBlockEnd || isLongSpan(firstAddress, this.#drained, TARGETS.indexLeafSpan);
