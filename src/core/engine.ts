@@ -47,6 +47,8 @@ export interface Engine {
   fillValue(bytes: Uint8Array): number;
   /** BLAKE3-256 of `bytes` into the first 32 bytes of `out`. */
   digest(bytes: Uint8Array, out: Uint8Array): void;
+  /** The same on addresses of `memory`. */
+  digestAt(address: number, length: number, out: number): void;
   createHasher(): Hasher;
   /** CRC-32 (IEEE 802.3) of `bytes`, which format 1 has of every stored block. */
   crc32(bytes: Uint8Array): number;

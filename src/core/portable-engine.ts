@@ -258,6 +258,10 @@ export async function createPortableEngine(options: PortableEngineOptions = {}):
       if (out.buffer !== buffer) out.set(digestView);
     },
 
+    digestAt(address, length, out) {
+      kernels.blake3(address, length, out, scratch.oneShot);
+    },
+
     crc32(bytes) {
       if (!crcReady) kernels.crc32Init(scratch.crc);
       crcReady = true;

@@ -50,8 +50,19 @@ export function createNativeEngine(portable: Engine): Engine | undefined {
   if (!lz4 && !zstd && !hasDigest) return undefined;
 
   const parts = [lz4 && `lz4 ${lz4.version}`, zstd && `zstd ${zstd.version}`, hasDigest && "blake3 native"];
+  const memory = new Uint8Array(portable.memory.buffer);
   let digest: Digest | undefined;
   let untilDigest = hasDigest ? DIGEST_LOAD_AFTER : Number.POSITIVE_INFINITY;
+
+  /** The package, where it is the quicker one. */
+  const digestFor = (length: number): Digest | undefined => {
+    if (length < NATIVE_DIGEST_FROM) return undefined;
+    if (!digest && untilDigest >= 0) {
+      untilDigest -= length;
+      if (untilDigest < 0) digest = loadDigest();
+    }
+    return digest;
+  };
 
   return {
     ...portable,
@@ -59,16 +70,15 @@ export function createNativeEngine(portable: Engine): Engine | undefined {
     description: parts.filter(Boolean).join(", "),
 
     digest(bytes, out) {
-      if (bytes.length < NATIVE_DIGEST_FROM) {
-        portable.digest(bytes, out);
-        return;
-      }
-      if (!digest && untilDigest >= 0) {
-        untilDigest -= bytes.length;
-        if (untilDigest < 0) digest = loadDigest();
-      }
-      if (digest) out.set(digest(bytes));
+      const native = digestFor(bytes.length);
+      if (native) out.set(native(bytes));
       else portable.digest(bytes, out);
+    },
+
+    digestAt(address, length, out) {
+      const native = digestFor(length);
+      if (native) memory.set(native(memory.subarray(address, address + length)), out);
+      else portable.digestAt(address, length, out);
     },
 
     crc32: (bytes) => crc32(bytes),

@@ -51,7 +51,8 @@ function runDigest({ engine }: Workspace, words: number[]): void {
   const items = new Uint32Array(buffer, itemsAt, count);
   const lengths = new Uint32Array(buffer, lengthsAt, capacity);
   const ends = new Uint32Array(buffer, endsAt, count);
-  const digests = new Uint8Array(buffer, digestsAt, capacity * 32);
+  const memory = new Uint8Array(buffer);
+  const sizes = { min, avg, max };
   const fills = new Int16Array(buffer, fillsAt, capacity);
   let at = bytesAt;
   let chunk = 0;
@@ -65,28 +66,27 @@ function runDigest({ engine }: Workspace, words: number[]): void {
     let end = chunk + 1;
     if (value < ZERO_CHUNK && value >= TO_CUT) {
       const stretch = new Uint8Array(buffer, at, value - TO_CUT);
-      end = chunk + engine.findCuts(stretch, { min, avg, max }, true, lengths.subarray(chunk));
+      end = chunk + engine.findCuts(stretch, sizes, true, lengths.subarray(chunk));
     } else lengths[chunk] = value;
     for (; chunk < end; chunk++) {
       const length = (lengths[chunk]! & ~ZERO_CHUNK) >>> 0;
       const isZero = lengths[chunk]! >= ZERO_CHUNK;
-      const bytes = new Uint8Array(buffer, at, length);
-      fills[chunk] = isZero ? 0 : digestChunk(engine, bytes, digests.subarray(chunk * 32, chunk * 32 + 32), zerosOnly);
+      const fill = isZero ? 0 : fillOf(engine, memory, at, length, zerosOnly);
+      if (fill < 0) engine.digestAt(at, length, digestsAt + chunk * 32);
+      fills[chunk] = fill;
       at += length;
     }
     ends[item] = end;
   }
 }
 
-/** Returns the value of a fill, or -1 and the digest of anything else. */
-function digestChunk(engine: Engine, bytes: Uint8Array, digest: Uint8Array, zerosOnly: number): number {
-  const { length } = bytes;
-  const value = bytes[0]!;
+/** The value of a fill, -1 for others. */
+function fillOf(engine: Engine, memory: Uint8Array, at: number, length: number, zerosOnly: number): number {
+  const value = memory[at]!;
   // Most chunks differ in their first bytes: no call for those.
-  const mayBe = value === bytes[length >> 1] && value === bytes[length - 1] && (zerosOnly === 0 || value === 0);
-  const fill = mayBe ? engine.fillValue(bytes) : -1;
-  if (fill < 0) engine.digest(bytes, digest);
-  return fill;
+  const mayBe =
+    value === memory[at + (length >> 1)] && value === memory[at + length - 1] && (zerosOnly === 0 || value === 0);
+  return mayBe ? engine.fillValue(memory.subarray(at, at + length)) : -1;
 }
 
 /** The same object for the same place: engines know by it what they have prepared. Memory is never given back. */
