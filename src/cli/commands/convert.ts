@@ -17,7 +17,7 @@ import { withCodingOptions, withOutputOptions, writeArchive } from "../writing-o
 
 const STDIO = "-";
 /** A member of a tar is a hundred small functions: V8 shall optimise fewer of them, and less of each (docs/design.md). */
-const V8_FLAGS = ["--interrupt-budget=400000", "--max-inlined-bytecode-size-cumulative=100"];
+const V8_FLAGS = ["--interrupt-budget=800000", "--max-inlined-bytecode-size-cumulative=100"];
 /**
  * Bytes that are read before V8 is told. A thread that starts takes Node's own code from a cache, which is good only for
  * the flags that it was made with; by then the threads have started.

@@ -153,9 +153,9 @@ export class Pipeline {
     }
     const digest = words.subarray(chunk * 8, chunk * 8 + 8);
     const known = dedup?.find(digest);
-    const { block, offset } = known ?? this.#builder.add(address, length);
+    const location = known ?? this.#builder.add(address, length);
     if (known === undefined) {
-      dedup?.add(digest, { block, offset });
+      dedup?.add(digest, location);
       this.sketch.add(digest);
       totals.unique(length);
     } else {
@@ -165,7 +165,7 @@ export class Pipeline {
         totals.parent(length);
       } else totals.duplicate(length);
     }
-    layout.chunk(length, digestBytes, block, offset);
+    layout.chunk(length, digestBytes, location.block, location.offset);
   }
 
   #encode(slot: Slot): void {

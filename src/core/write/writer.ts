@@ -93,6 +93,8 @@ export class ArchiveWriter {
   readonly #paths = new PathChecker();
   readonly #unordered: UnorderedEntries | undefined;
   readonly #containers: Container[] = [];
+  /** Streams, and containers that are stored whole. */
+  readonly #whole: Stretch[] = [];
   #metadata: Readonly<Record<string, unknown>> = {};
   #entryCount = 0;
   #placedCount = 0;
@@ -139,6 +141,7 @@ export class ArchiveWriter {
     input.finish();
     await this.#beginStream(undefined);
     this.#streams.push({ name, ...content });
+    this.#whole.push(content);
     this.#totals.stream(content.size);
     return content;
   }
@@ -200,7 +203,9 @@ export class ArchiveWriter {
    */
   addContainer(container: Container): void {
     this.#containers.push(container);
-    if ("start" in container) this.#totals.stream(container.size);
+    if (!("start" in container)) return;
+    this.#whole.push(container);
+    this.#totals.stream(container.size);
   }
 
   /**
@@ -254,8 +259,7 @@ export class ArchiveWriter {
 
   /** What lies in another content is counted with that. */
   #count(entry: Pick<Entry, "type" | "hardLink">, range: Stretch | undefined, derived: boolean): void {
-    const isCounted =
-      range !== undefined && !derived && !contentIn(this.#streams, range) && !contentIn(this.#containers, range);
+    const isCounted = range !== undefined && !derived && (this.#whole.length === 0 || !contentIn(this.#whole, range));
     this.#totals.entry(entry, isCounted ? range.size : 0);
   }
 
