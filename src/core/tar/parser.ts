@@ -54,8 +54,12 @@ export class TarParser {
   #collecting: Collect | undefined;
   /** Bytes of extended headers since the last member. */
   #extended = 0;
-  /** The header that came last. */
+  /** The header that came last, and where it is. */
   #before: TarHeader | undefined;
+  #headerAt = 0;
+  /** For messages about the header that came last, and about the member that it begins. */
+  readonly #headerSubject: Subject = { toString: () => `the header at ${this.#headerAt} of ${this.#name}` };
+  readonly subject: Subject = { toString: () => `the member at ${this.#headerAt} of ${this.#name}` };
   /** Offset of the next block in the tar. Add the contents that were read. */
   at = 0;
   /** The header that the last block was; undefined when it went with an earlier one. */
@@ -64,15 +68,6 @@ export class TarParser {
   /** @param name of the tar, for messages */
   constructor(name: string) {
     this.#name = name;
-  }
-
-  #subject(kind: "header" | "extended header" | "member", at: number): Subject {
-    return { toString: () => `the ${kind} at ${at} of ${this.#name}` };
-  }
-
-  /** For messages about a member. */
-  subjectOf({ at }: TarMember): Subject {
-    return this.#subject("member", at);
   }
 
   /** Records of global headers so far. */
@@ -106,17 +101,18 @@ export class TarParser {
       if (!this.isInside) return "end";
       throw new HexzError("invalid", `the tar ${this.#name} ends at ${at} behind an extended header`, { data: { at } });
     }
-    const header = this.#header(block, at);
+    this.#headerAt = at;
+    const header = this.#header(block);
     this.#before = header;
     this.header = header;
     return this.#begin(block, header, at);
   }
 
-  #header(block: Uint8Array, at: number): TarHeader {
+  #header(block: Uint8Array): TarHeader {
     if (this.#before === undefined && !isTarHeader(block)) {
       throw new HexzError("invalid", `${this.#name} is no tar: it begins with no header of one`);
     }
-    return decodeTarHeader(block, this.#subject("header", at), this.#before);
+    return decodeTarHeader(block, this.#headerSubject, this.#before);
   }
 
   #begin(block: Uint8Array, header: TarHeader, at: number): TarMember | undefined {
@@ -153,7 +149,7 @@ export class TarParser {
 
   /** @param use of all its bytes */
   #collect({ size }: TarHeader, at: number, use: (bytes: Uint8Array, what: string) => void): void {
-    const what = `${this.#subject("extended header", at)}`;
+    const what = `the extended header at ${at} of ${this.#name}`;
     if (size < 0) throw new HexzError("invalid", `${what} has ${size} bytes`);
     this.#extended += size;
     checkLimit(`the length of ${what} and those before it`, this.#extended, LIMITS.entry);
@@ -171,7 +167,7 @@ export class TarParser {
   }
 
   #plain(header: TarHeader, at: number): TarMember | undefined {
-    const what = this.#subject("member", at);
+    const what = this.subject;
     const sparse = paxSparse(this.#local, what);
     const own = this.#local.length === 0 ? undefined : this.#local.findLast(([key]) => key === "size")?.[1];
     const said = own ?? this.#global.get("size" as ByteString);
@@ -187,7 +183,7 @@ export class TarParser {
   }
 
   #mapBeforeData(header: TarHeader, at: number, size: number, { size: whole, name }: PaxSparse): undefined {
-    const what = this.#subject("member", at);
+    const what = this.subject;
     const map = createMapReader(what);
     let stored = size;
     this.#collecting = (block) => {
@@ -199,7 +195,7 @@ export class TarParser {
   }
 
   #oldSparse(block: Uint8Array, header: TarHeader, at: number): TarMember | undefined {
-    const what = this.#subject("member", at);
+    const what = this.subject;
     const { runs, more, size } = decodeOldSparse(block, true, what);
     const finish = () => this.#member(header, at, header.size, checkedMap(size, runs, header.size, what));
     if (!more) return finish();

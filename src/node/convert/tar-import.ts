@@ -142,7 +142,7 @@ class TarReader {
   }
 
   #member(member: TarMember): void | Promise<void> {
-    const converted = entryOfMember(member, this.#parser.subjectOf(member));
+    const converted = entryOfMember(member, this.#parser.subject);
     if (converted.entry === undefined) this.#warnOf(member, converted.code, `is left out: ${converted.why}`);
     const entry =
       converted.entry !== undefined && this.#isKept(member, converted.entry, converted.note)
