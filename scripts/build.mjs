@@ -25,7 +25,7 @@ async function bundle({ input, platform, common }) {
   await build({
     input,
     platform,
-    // The command's program says what it lacks; h5wasm and the others are found when they are asked for.
+    // Optional packages: they are looked for when they are needed.
     external: ["koffi", "@napi-rs/blake-hash", "h5wasm"],
     transform: { target: "es2022" },
     // The command line looks at archives with kernels that are there from its start; others load them when they need them.
