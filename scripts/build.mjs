@@ -15,8 +15,6 @@ function run(...args) {
   if (status !== 0) process.exit(1);
 }
 
-run("scripts/build-kernels.mjs");
-rmSync("dist", { recursive: true, force: true });
 /**
  * @param common modules that so many entry points share are in one file: a command opens few files when it starts, and
  * reads little that it does not need
@@ -39,6 +37,8 @@ async function bundle({ input, platform, common }) {
   });
 }
 
+run("scripts/build-kernels.mjs");
+rmSync("dist", { recursive: true, force: true });
 // The core is built for itself, so that not even a chunk of it knows Node.
 await bundle({ input: { index: "src/core/index.ts" }, platform: "neutral" });
 await bundle({

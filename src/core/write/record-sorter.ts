@@ -9,7 +9,7 @@ import type { OpenScratch, Scratch } from "./scratch.ts";
 /** What is kept in memory, by estimate. */
 const MEMORY_BYTES = 48 * 1024 * 1024;
 /** What an item takes in memory beside its path (twice: its key) and bytes. */
-const ITEM_BYTES = 120;
+const ITEM_BYTES = 136;
 /** Records are kept in pieces of so many bytes, or of one that is longer. */
 const PIECE_BYTES = 256 * 1024;
 /** Bytes of an order. */

@@ -15,7 +15,7 @@ const MOST_STEPS = 40;
 /** What a link's record says until its target is found. */
 const NO_CONTENT: ContentRange = { start: 0, size: 0, sparse: false };
 
-/** What an entry is, in the last digits of its order: a link, whose target stands before its record, or derived. */
+/** What an entry is: a link, whose target stands before its record, or derived. It is its order modulo KINDS. */
 const KIND = { plain: 0, link: 1, derived: 2 } as const;
 const KINDS = 4;
 
